@@ -1,0 +1,1 @@
+"""Weight readers: headers to tensor listings, one file per format."""

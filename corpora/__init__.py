@@ -1,0 +1,1 @@
+"""What is audited and what it is compared with: packages, their sources, the reference corpus."""
