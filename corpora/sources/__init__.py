@@ -1,0 +1,1 @@
+"""Where packages come from: one file per kind of source."""
