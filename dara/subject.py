@@ -1,0 +1,50 @@
+"""What rules look at: one package's name, facts and identity, without files or network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from clustering.facts import Facts
+from clustering.identity import Fingerprint, Identification, Part
+from clustering.tensors import TensorListing
+from naming.records import Claim, ParsedName
+
+if TYPE_CHECKING:
+    from corpora.card import ModelCard
+
+
+class Kinship(Protocol):
+    """What the reference corpus knows of families."""
+
+    def known(self, model_type: str) -> bool:
+        """True when graphs of this family are in the reference corpus."""
+
+    def twins(self, model_type: str) -> tuple[str, ...]:
+        """Families whose parameter graph is the same once vocabulary and positions are set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One package as rules see it. Everything is optional but the facts: rules say `Skipped` for what is missing."""
+
+    facts: Facts
+    parsed: ParsedName | None = None
+    config: Mapping[str, Any] | None = None
+    """config.json as published; None when there is none or it cannot be read."""
+    card: ModelCard | None = None
+    listing: TensorListing | None = None
+    fingerprint: Fingerprint | None = None
+    identification: Identification | None = None
+    """None when no graph could be made; with an empty `family` when the graph resembles nothing known."""
+    parts: tuple[Part, ...] = ()
+    kinship: Kinship | None = None
+    files: tuple[str, ...] = ()
+    """Paths inside the package, sorted."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the hub says of the package (tags, pipeline_tag, library_name ...)."""
+
+    def claims(self, kind: str) -> tuple[Claim, ...]:
+        """Claims of one kind that the name makes; none when the name is not known."""
+        return self.parsed.claims_of(kind) if self.parsed else ()
