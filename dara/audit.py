@@ -1,0 +1,149 @@
+"""The audit: a target in, a report out. Library code; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from clustering.text import escape
+from corpora import open_package
+from corpora.errors import PackageError
+from corpora.package import Package
+from dara.baseline import BaselineKey, key_of
+from dara.engine import run, selected, shown, verdict_of
+from dara.errors import DaraError, NothingAuditableError
+from dara.findings import Outcomes, Skipped
+from dara.measurement import Measurement, measure
+from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
+from dara.rules.interface import Rule
+from dara.rules.registry import all_rules
+from dara.settings import Settings
+from dara.subject import Subject
+from naming.records import ParsedName
+
+
+def audit(
+    target: str,
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+    local_only: bool = False,
+    build_graphs: bool = True,
+    settings: Settings | None = None,
+    baseline: frozenset[BaselineKey] = frozenset(),
+    rules: Sequence[Rule] | None = None,
+) -> AuditReport:
+    """Audits one package.
+
+    Args:
+        target: `owner/repo` on the hub, a folder, or a weight file.
+        name: the name to check against, when the target does not carry it or carries another.
+        revision: branch, tag or commit on the hub.
+        offline: never use the network.
+        local_only: the target is a path; a hub name is refused.
+        build_graphs: without weight headers, build the declared class on the meta device where torch is installed.
+        settings: what is checked and shown; defaults when None.
+        baseline: known findings, left out of the report and of the verdict.
+        rules: the rules to run; every rule when None.
+
+    Raises:
+        NothingAuditableError: the target holds neither a configuration nor weights.
+        PackageError: the target cannot be opened; its message is one line.
+    """
+    settings = settings or Settings()
+    package = open_package(target, name=name, revision=revision, offline=offline, local_only=local_only)
+    with package:
+        known = measure(package, build_graphs=build_graphs)
+        if not known.auditable:
+            reason = known.damaged[0] if known.damaged else "holds neither a config.json nor weights that can be read"
+            raise NothingAuditableError(f"{escape(package.location)}: {reason}")
+        parsed = _parse(package, known)
+        subject = _subject(package, known, parsed)
+        ignored = known.card.dara_ignores if known.card else ()
+        outcomes = run(selected(all_rules() if rules is None else rules, settings, ignored), subject)
+        return _report(package, known, parsed, outcomes, settings, baseline)
+
+
+def audit_all(targets: Sequence[str], **options: object) -> list[AuditResult]:
+    """Audits several targets, in the order given; a target that gives no report becomes a `FailedAudit`.
+
+    Takes the options of `audit`.
+    """
+    results: list[AuditResult] = []
+    for target in targets:
+        try:
+            results.append(audit(target, **options))  # type: ignore[arg-type]
+        except PackageError as error:
+            results.append(FailedAudit(target, str(error), error.exit_code_hint))
+        except DaraError as error:
+            results.append(FailedAudit(target, str(error), error.exit_code))
+    return results
+
+
+def _parse(package: Package, known: Measurement) -> ParsedName | None:
+    from naming import NameRefused, parse_name
+
+    if package.name is None:
+        known.skip("name", "the package has no name; give one with --name owner/repo")
+        return None
+    try:
+        return parse_name(package.name)
+    except NameRefused as error:
+        known.skip("name", str(error))
+        known.damaged.append(str(error))
+        return None
+
+
+def _subject(package: Package, known: Measurement, parsed: ParsedName | None) -> Subject:
+    from corpora.reference import load_reference
+
+    return Subject(
+        facts=known.facts,
+        parsed=parsed,
+        config=known.config,
+        card=known.card,
+        listing=known.listing,
+        fingerprint=known.fingerprint,
+        identification=known.identification,
+        parts=known.parts,
+        kinship=load_reference(),
+        files=tuple(package.files.sizes()),
+        metadata=package.metadata,
+    )
+
+
+def _report(
+    package: Package,
+    known: Measurement,
+    parsed: ParsedName | None,
+    outcomes: Outcomes,
+    settings: Settings,
+    baseline: frozenset[BaselineKey],
+) -> AuditReport:
+    identity = PackageId(
+        name=package.name,
+        owner=package.owner,
+        repo=package.repo,
+        revision=package.revision,
+        source=package.source,
+        location=package.location,
+    )
+    steps = (*known.skipped, *(Skipped(path, reason) for path, reason in package.skipped))
+    skipped = tuple(sorted({*outcomes.skipped, *steps}, key=lambda item: (item.check, item.reason)))
+    fresh = tuple(finding for finding in outcomes.findings if key_of(identity, finding) not in baseline)
+    complete = replace(outcomes, findings=fresh, skipped=skipped)
+    visible, hidden = shown(complete, settings)
+    return AuditReport(
+        package=identity,
+        verdict=verdict_of(complete),
+        outcomes=visible,
+        facts=known.facts,
+        parsed=parsed,
+        fingerprint=known.fingerprint,
+        identification=known.identification,
+        parts=known.parts,
+        hidden=hidden,
+        damaged=tuple(known.damaged),
+        bytes_read=package.bytes_read,
+    )

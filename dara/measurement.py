@@ -1,0 +1,148 @@
+"""From a package to what is known about it: every file is read here, rules read none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from clustering.errors import MissingExtraError, ReaderError
+from clustering.facts import Fact, Facts
+from clustering.identity import Fingerprint, Identification, Part
+from clustering.tensors import TensorListing
+from clustering.text import one_line
+from corpora.errors import PackageError
+from corpora.package import Package
+from dara.findings import Skipped
+
+if TYPE_CHECKING:
+    from corpora.card import ModelCard
+
+CONFIG = "config.json"
+
+
+@dataclass(slots=True)
+class Measurement:
+    """What was read from one package, and what could not be."""
+
+    config: Mapping[str, Any] | None = None
+    card: ModelCard | None = None
+    listing: TensorListing | None = None
+    facts: Facts = field(default_factory=Facts)
+    fingerprint: Fingerprint | None = None
+    identification: Identification | None = None
+    parts: tuple[Part, ...] = ()
+    skipped: list[Skipped] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    @property
+    def auditable(self) -> bool:
+        """True when there is anything that a name could be compared with."""
+        return self.config is not None or self.listing is not None
+
+    def skip(self, check: str, reason: str) -> None:
+        """Notes a step that could not be made."""
+        self.skipped.append(Skipped(check, reason))
+
+    def damage(self, check: str, error: Exception) -> None:
+        """Notes a file that is not what it claims to be."""
+        message = one_line(error)
+        self.damaged.append(message)
+        self.skip(check, message)
+
+
+def measure(package: Package, *, build_graphs: bool = True) -> Measurement:
+    """Reads config, card and weight headers, and measures the model graph.
+
+    Args:
+        package: the package; its weights are read by ranges, headers only.
+        build_graphs: without a weight header, build the declared class on the meta device (needs the `graph` extra).
+    """
+    known = Measurement()
+    facts: list[Fact] = []
+    _read_config(package, known, facts)
+    _read_card(package, known)
+    _read_weights(package, known, facts)
+    graph = known.listing
+    if graph is None and known.config is not None:
+        graph = _built_listing(known, facts, build_graphs=build_graphs)
+    if graph is not None and graph.adapter is None:
+        _identify(graph, known)
+    known.facts = Facts(facts)
+    return known
+
+
+def _read_config(package: Package, known: Measurement, facts: list[Fact]) -> None:
+    if CONFIG not in package.files.sizes():
+        return
+    try:
+        config = package.read_json(CONFIG)
+    except PackageError as error:
+        known.damage(CONFIG, error)
+        return
+    if not isinstance(config, dict):
+        known.damage(CONFIG, ReaderError(f"{CONFIG}: is not a JSON object"))
+        return
+    from clustering.declared import declared_facts
+
+    known.config = config
+    facts.extend(declared_facts(config))
+
+
+def _read_card(package: Package, known: Measurement) -> None:
+    try:
+        known.card = package.card()
+    except PackageError as error:
+        known.skip("README.md", one_line(error))
+
+
+def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> None:
+    from clustering.measure import measured_facts
+    from clustering.readers.select import read_weights
+
+    try:
+        result = read_weights(package.files, config=known.config)
+    except ReaderError as error:
+        known.damage("weights", error)
+        return
+    for check, reason in result.skipped:
+        known.skip(check, reason)
+    for line in result.damaged:
+        known.damaged.append(line)
+        known.skip("weights", line)
+    known.listing = result.listing
+    if result.listing is not None:
+        facts.extend(measured_facts(result.listing))
+
+
+def _built_listing(known: Measurement, facts: list[Fact], *, build_graphs: bool) -> TensorListing | None:
+    """The graph of the declared class. Its facts are as declared as the config that they come from."""
+    if not build_graphs:
+        known.skip("graph", "no weight header; the declared class is not built in this mode")
+        return None
+    from clustering.live import LiveModelError, listing_from_config
+    from clustering.measure import measured_facts
+
+    assert known.config is not None
+    try:
+        listing = listing_from_config(known.config)
+    except (MissingExtraError, LiveModelError) as error:
+        known.skip("graph", f"no weight header, and the declared class was not built: {one_line(error)}")
+        return None
+    facts.extend(
+        replace(fact, basis="declared", source=f"graph built from {CONFIG}: {fact.source}")
+        for fact in measured_facts(listing)
+        if fact.kind not in {"format", "dtype", "quantization"}
+    )
+    return listing
+
+
+def _identify(listing: TensorListing, known: Measurement) -> None:
+    from clustering.fingerprint import fingerprint
+    from clustering.parts import decompose
+    from corpora.reference import load_reference
+
+    known.parts = decompose(listing, known.config)
+    known.identification = load_reference().identify(listing)
+    if not listing.names_only:
+        known.fingerprint = fingerprint(listing)

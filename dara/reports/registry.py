@@ -1,0 +1,23 @@
+"""The explicit list of report formats."""
+
+from __future__ import annotations
+
+from dara.reports.interface import ReportFormat
+
+
+def format_names() -> tuple[str, ...]:
+    """Names of the formats, as `--format` takes them."""
+    return ("text", "json", "jsonl")
+
+
+def format_of(name: str) -> ReportFormat:
+    """The format with a name.
+
+    Raises:
+        KeyError: when there is none.
+    """
+    from dara.reports.json_v1 import JsonLinesReport, JsonReport
+    from dara.reports.text import TextReport
+
+    formats: tuple[ReportFormat, ...] = (TextReport(), JsonReport(), JsonLinesReport())
+    return {item.name: item for item in formats}[name]

@@ -1,0 +1,172 @@
+"""The terminal report: readable in 80 columns, with and without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from clustering.facts import Fact
+from clustering.text import escape
+from dara.findings import Finding, Verdict
+from dara.report import AuditReport, AuditResult, FailedAudit
+from dara.reports.interface import ReportFormat
+from dara.rules.interface import DOCS_URL
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_VERDICT_STYLE = {
+    Verdict.CONSISTENT: "bold green",
+    Verdict.DEFECTIVE: "bold red",
+    Verdict.UNVERIFIABLE: "bold yellow",
+}
+_SEVERITY_STYLE = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+
+_HEADLINE_FACTS = (
+    "family",
+    "architecture_class",
+    "parameters",
+    "layers",
+    "hidden_size",
+    "attention_heads",
+    "experts",
+    "vocabulary",
+    "context",
+    "num_labels",
+    "dtype",
+    "quantization",
+    "format",
+)
+"""Facts that say what a model is at a glance, in reading order; the JSON report has all of them."""
+
+
+class TextReport(ReportFormat):
+    """`--format text`, written through a Rich console that the command line configures."""
+
+    name = "text"
+    human = True
+
+    def __init__(self, *, color: bool | None = None, width: int | None = None) -> None:
+        self._color = color
+        self._width = width
+
+    def write(self, results: Sequence[AuditResult], sink: TextIO) -> None:
+        """One block per package, with an empty line between two."""
+        from rich.console import Console
+
+        console = Console(
+            file=sink,
+            width=self._width,
+            force_terminal=self._color,
+            no_color=self._color is False,
+            highlight=False,
+            emoji=False,
+            markup=False,
+            soft_wrap=False,
+        )
+        for number, result in enumerate(results):
+            if number:
+                console.print()
+            self._one(console, result)
+
+    def _one(self, console: Console, result: AuditResult) -> None:
+        from rich.text import Text
+
+        if isinstance(result, FailedAudit):
+            console.print(Text.assemble((escape(result.target), "bold"), "  ", ("not audited", "bold yellow")))
+            console.print(Text(f"  {escape(result.message)}"))
+            return
+        title = result.package.name or result.package.location
+        console.print(
+            Text.assemble((escape(title), "bold"), "  ", (result.verdict.value.upper(), _VERDICT_STYLE[result.verdict]))
+        )
+        for line in _summary(result):
+            console.print(line)
+        for finding in result.findings:
+            console.print()
+            for part in _finding(finding):
+                console.print(part)
+        for line in _footer(result):
+            console.print(line)
+
+
+def _summary(report: AuditReport) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    says = (
+        ", ".join(dict.fromkeys(f"{escape(c.text)} ({c.kind})" for c in report.parsed.claims)) if report.parsed else ""
+    )
+    table.add_row("name says", Text(says or "nothing that can be checked"))
+    held = [f"{f.kind.replace('_', ' ')} {_value(f)}" for f in _headline(report)]
+    table.add_row("it holds", Text(", ".join(held) or "nothing that could be read"))
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _headline(report: AuditReport) -> Iterator[Fact]:
+    for kind in _HEADLINE_FACTS:
+        fact = report.facts.best(kind)
+        if fact is not None:
+            yield fact
+
+
+def _finding(finding: Finding) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    severity = finding.severity.label
+    yield Padding(
+        Text.assemble(
+            (severity, _SEVERITY_STYLE[severity]),
+            f" {finding.code} {finding.slug} ",
+            (f"({finding.confidence.label} confidence)", "dim"),
+        ),
+        (0, 0, 0, 2),
+    )
+    yield Padding(Text(escape(finding.message)), (0, 0, 0, 4))
+    for item in finding.evidence:
+        yield Padding(Text.assemble("- ", (escape(item.source), "cyan"), ": ", escape(item.detail)), (0, 0, 0, 4))
+    if finding.suggestion:
+        yield Padding(Text.assemble(("instead: ", "bold"), escape(finding.suggestion)), (0, 0, 0, 4))
+    yield Padding(Text(f"{DOCS_URL}/{finding.code}.md", style="dim"), (0, 0, 0, 4))
+
+
+def _footer(report: AuditReport) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    held = report.outcomes.held
+    if held:
+        words = ", ".join(dict.fromkeys(f"{escape(h.claim.text)} ({h.claim.kind})" for h in held))
+        yield Padding(Text.assemble(("holds: ", "green"), words), (0, 0, 0, 2))
+    for skip in report.outcomes.skipped:
+        yield Padding(Text.assemble((f"skipped {escape(skip.check)}: ", "yellow"), escape(skip.reason)), (0, 0, 0, 2))
+    if report.hidden:
+        plural = "finding" if report.hidden == 1 else "findings"
+        yield Padding(Text(f"{report.hidden} more {plural} with --persona all", style="dim"), (0, 0, 0, 2))
+
+
+def _value(fact: Fact) -> str:
+    value: Any = fact.value
+    text: str
+    if fact.kind == "parameters" and isinstance(value, (int, float)):
+        text = _count(float(value))
+    elif isinstance(value, dict):
+        text = " ".join(str(item) for item in value.values() if item is not None)
+    elif isinstance(value, float) and value.is_integer():
+        text = str(int(value))
+    else:
+        text = str(value)
+    mark = "" if fact.basis == "measured" else " (declared)"
+    return f"{escape(text)}{mark}"
+
+
+def _count(number: float) -> str:
+    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g}{unit}"
+    return str(int(number))

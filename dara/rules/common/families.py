@@ -1,0 +1,164 @@
+"""What a package says and shows about its family, gathered once for the rules about architecture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clustering.facts import Fact
+from clustering.identity import FamilyMatch
+from dara.subject import Subject
+from naming.records import Claim
+
+SURE: Final = 0.9
+"""Calibrated score from which a measured family is believed against the configuration."""
+
+_CLASS_SUFFIX: Final = re.compile(
+    r"(?:For[A-Z]\w*|LMHeadModel|LMHead\w*|DoubleHeadsModel|Model|WithLMHead\w*|PreTrainedModel|DecoderModel|EncoderModel)$"
+)
+_NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
+
+PART_SUFFIXES: Final = (
+    "_text_model",
+    "_vision_model",
+    "_text",
+    "_vision",
+    "_audio",
+    "_encoder",
+    "_decoder",
+    "_backbone",
+    "_model",
+)
+"""Endings by which a library names the sub-configurations of one family (`clip_text_model`, `qwen2_vl_text`)."""
+
+
+def squash(model_type: str) -> str:
+    """A family's name without case and separators, so that `xlm-roberta` and `XLMRoberta` are one."""
+    return _NOT_ALPHANUMERIC.sub("", model_type.lower())
+
+
+def family_of_class(class_name: str) -> str:
+    """Squashed family prefix of a model class: `XLMRobertaForTokenClassification` gives `xlmroberta`."""
+    return squash(_CLASS_SUFFIX.sub("", class_name))
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyEvidence:
+    """The family of a package from every side. All names are squashed."""
+
+    declared: str
+    """model_type, or the class prefix where there is none; empty when nothing is declared."""
+    declared_name: str
+    """As written in the configuration."""
+    declared_fact: Fact | None
+    class_family: str
+    """Class prefix of `architectures[0]`; empty when there is none."""
+    measured: FamilyMatch | None
+    """The first family of the estimator; None when there was no graph or it abstained."""
+    measured_set: frozenset[str]
+    """The measured family with its twins."""
+    components: frozenset[str]
+    """Families of sub-configurations and parts."""
+    known: bool
+    """True when the declared family is in the reference corpus."""
+    declared_twins: frozenset[str]
+    """The declared family with its twins, as the reference corpus has them."""
+    abstained: str
+    """Why the estimator gave no family, when it did not."""
+
+    @property
+    def agree(self) -> bool | None:
+        """Whether declared and measured family are the same or twins; None when one of them is missing."""
+        if not self.declared or self.measured is None:
+            return None
+        return bool(({self.declared, self.class_family} | self.declared_twins) & self.measured_set)
+
+
+def accepted(claim: Claim) -> frozenset[str]:
+    """Squashed families under which the words of a claim are true."""
+    values = claim.accepts or (claim.value,)
+    return frozenset(squash(value) for value in values if isinstance(value, str)) - {""}
+
+
+def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:
+    """Model types of a configuration's sub-configurations (text, vision, audio, encoder, decoder, backbone ...)."""
+    found: set[str] = set()
+    for key, value in list((config or {}).items())[:500]:
+        if isinstance(value, Mapping):
+            if isinstance(value.get("model_type"), str):
+                found |= _with_stem(value["model_type"])
+            architectures = value.get("architectures")
+            if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
+                found.add(family_of_class(architectures[0]))
+            for inner in list(value.values())[:200]:  # one level deeper: text_config inside thinker_config and the like
+                if isinstance(inner, Mapping) and isinstance(inner.get("model_type"), str):
+                    found |= _with_stem(inner["model_type"])
+        elif isinstance(value, str) and key in (
+            "backbone",
+            "_name_or_path_text",
+            "vision_tower",
+            "text_model",
+            "mm_vision_tower",
+        ):
+            found.add(squash(re.split(r"[-_./](?=[^/]*$)", value)[0]))
+    return frozenset(found) - {""}
+
+
+def _with_stem(model_type: str) -> set[str]:
+    names = {squash(model_type)}
+    for suffix in PART_SUFFIXES:
+        if model_type.endswith(suffix):
+            names.add(squash(model_type.removesuffix(suffix)))
+    return names
+
+
+def gather(subject: Subject) -> FamilyEvidence:
+    """Everything a package says and shows about its family."""
+    facts = subject.facts
+    declared_fact = facts.declared("family")
+    class_fact = facts.declared("architecture_class")
+    class_name = class_fact.value if class_fact is not None and isinstance(class_fact.value, str) else ""
+    class_family = family_of_class(class_name)
+    declared_name = declared_fact.value if declared_fact is not None and isinstance(declared_fact.value, str) else ""
+    if not declared_name and class_family:
+        declared_name, declared_fact = class_name, class_fact
+        declared = class_family
+    else:
+        declared = squash(declared_name)
+    identification = subject.identification
+    top = identification.family[0] if identification is not None and identification.family else None
+    kinship = subject.kinship
+    spelling = (
+        declared_name if kinship is not None and kinship.known(declared_name) else declared_name.replace("-", "_")
+    )
+    known = bool(kinship is not None and declared_name and kinship.known(spelling))
+    twins = {squash(name) for name in kinship.twins(spelling)} if kinship is not None and known else set()
+    return FamilyEvidence(
+        declared=declared,
+        declared_name=declared_name,
+        declared_fact=declared_fact,
+        class_family=class_family,
+        measured=top,
+        measured_set=frozenset(squash(name) for name in (top.model_type, *top.twins)) if top else frozenset(),
+        components=sub_families(subject.config) | _part_families(subject),
+        known=known,
+        declared_twins=frozenset({declared, *twins} - {""}),
+        abstained=identification.reason or "the graph resembles no known family"
+        if identification is not None and not identification.family
+        else "",
+    )
+
+
+def _part_families(subject: Subject) -> frozenset[str]:
+    parts = (*subject.parts, *(subject.identification.parts if subject.identification else ()))
+    names: set[str] = set()
+    for part in parts:
+        names |= _with_stem(part.family)
+    return frozenset(names) - {""}
+
+
+def known_families(names: Iterable[str]) -> frozenset[str]:
+    """Squashed forms of several family names."""
+    return frozenset(squash(name) for name in names)
