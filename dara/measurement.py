@@ -65,7 +65,7 @@ def measure(package: Package, *, build_graphs: bool = True) -> Measurement:
     _read_weights(package, known, facts)
     graph = known.listing
     if graph is None and known.config is not None:
-        graph = _built_listing(known, facts, build_graphs=build_graphs)
+        graph = _built_listing(known.config, known, facts, build_graphs=build_graphs)
     if graph is not None and graph.adapter is None:
         _identify(graph, known)
     known.facts = Facts(facts)
@@ -115,7 +115,9 @@ def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> No
         facts.extend(measured_facts(result.listing))
 
 
-def _built_listing(known: Measurement, facts: list[Fact], *, build_graphs: bool) -> TensorListing | None:
+def _built_listing(
+    config: Mapping[str, Any], known: Measurement, facts: list[Fact], *, build_graphs: bool
+) -> TensorListing | None:
     """The graph of the declared class. Its facts are as declared as the config that they come from."""
     if not build_graphs:
         known.skip("graph", "no weight header; the declared class is not built in this mode")
@@ -123,9 +125,8 @@ def _built_listing(known: Measurement, facts: list[Fact], *, build_graphs: bool)
     from clustering.live import LiveModelError, listing_from_config
     from clustering.measure import measured_facts
 
-    assert known.config is not None
     try:
-        listing = listing_from_config(known.config)
+        listing = listing_from_config(config)
     except (MissingExtraError, LiveModelError) as error:
         known.skip("graph", f"no weight header, and the declared class was not built: {one_line(error)}")
         return None
