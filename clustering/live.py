@@ -33,6 +33,7 @@ __all__ = [
     "Spelling",
     "listing_from_config",
     "listing_from_module",
+    "module_from_class",
     "module_from_config",
 ]
 
@@ -211,35 +212,55 @@ def module_from_config(config: Mapping[str, Any], *, limits: LiveLimits | None =
     """
     limits = limits or LiveLimits()
     check_config(config, limits)
-    torch = _torch()
+    _torch()
     transformers = _transformers()
     cleaned = _without_runtime_fields(dict(config))
-    with _quiet():
-        try:
-            with build_budget(limits):
-                model_class, parsed = _class_and_config(transformers, cleaned, remote="auto_map" in config)
-                for flag in ("use_pretrained_backbone",):
-                    if hasattr(parsed, flag):
-                        setattr(parsed, flag, False)
-                with torch.device("meta"):
-                    module = model_class._from_config(parsed, dtype=torch.float32, attn_implementation="eager")  # noqa: SLF001
-                module.tie_weights()
-        except LiveModelError:
-            raise
-        except ImportError as error:
-            raise MissingExtraError(
-                f"building {_architecture(config) or 'the model'}: {_line(error)};", "all"
-            ) from error
-        except RecursionError as error:
-            raise LiveModelError("the configuration refers to itself or is nested too deep") from error
-        except MemoryError as error:
-            raise LiveModelError("the configuration asks for more memory than there is") from error
-        except Exception as error:
-            name = _architecture(config) or config.get("model_type") or "model"
-            raise LiveModelError(
-                f"{str(name)[:80]!r} cannot be built from this configuration ({_line(error)})"
-            ) from error
+    what = str(_architecture(config) or config.get("model_type") or "model")[:80]
+    with _one_error(what), build_budget(limits):
+        model_class, parsed = _class_and_config(transformers, cleaned, remote="auto_map" in config)
+        return _on_meta(model_class, parsed)
+
+
+def module_from_class(
+    model_class: type[PreTrainedModel], parsed: PreTrainedConfig, *, limits: LiveLimits | None = None
+) -> PreTrainedModel:
+    """Build a known class for a parsed configuration on the meta device, in evaluation mode.
+
+    Raises:
+        LiveModelError: the build failed, or took more than `limits`.
+        MissingExtraError: the class needs a package that is not installed.
+    """
+    with _one_error(model_class.__name__), build_budget(limits or LiveLimits()):
+        return _on_meta(model_class, parsed)
+
+
+def _on_meta(model_class: type[PreTrainedModel], parsed: PreTrainedConfig) -> PreTrainedModel:
+    import torch
+
+    if hasattr(parsed, "use_pretrained_backbone"):
+        parsed.use_pretrained_backbone = False
+    with torch.device("meta"):
+        module = model_class._from_config(parsed, dtype=torch.float32, attn_implementation="eager")  # noqa: SLF001
+    module.tie_weights()
     return module.eval()
+
+
+@contextlib.contextmanager
+def _one_error(what: str) -> Iterator[None]:
+    """Whatever a library raises about a configuration becomes one of our two errors."""
+    try:
+        with _quiet():
+            yield
+    except LiveModelError:
+        raise
+    except ImportError as error:
+        raise MissingExtraError(f"building {what}: {_line(error)};", "all") from error
+    except RecursionError as error:
+        raise LiveModelError(f"{what!r}: the configuration refers to itself or is nested too deep") from error
+    except MemoryError as error:
+        raise LiveModelError(f"{what!r}: the configuration asks for more memory than there is") from error
+    except Exception as error:
+        raise LiveModelError(f"{what!r} cannot be built from this configuration ({_line(error)})") from error
 
 
 def declared_dtype(config: Mapping[str, Any]) -> str | None:
@@ -278,6 +299,9 @@ def _class_and_config(
         )
         if model_class is not None and model_class.config_class is not None:
             return model_class, model_class.config_class.from_dict(config)
+        native = _native_spelling(transformers, model_type, declared)
+        if native is not None:
+            return native, native.config_class.from_dict(config)
         if remote:
             raise LiveModelError(f"{declared[:80]!r} is code of the package itself, which is not run")
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
@@ -302,7 +326,20 @@ def _model_class(transformers: ModuleType, name: str) -> type[PreTrainedModel] |
     return found if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel) else None
 
 
-def _auto_class(transformers: ModuleType, declared: str) -> Any:  # noqa: ANN401  # Auto classes share no public base
+def _native_spelling(transformers: ModuleType, model_type: object, declared: str) -> type[PreTrainedModel] | None:
+    """The class that differs from a declared one in case only: the spelling of remote code before it was taken over."""
+    if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
+        return None
+    mapping = _auto_class(transformers, declared)._model_mapping  # noqa: SLF001
+    config_class = transformers.CONFIG_MAPPING[model_type]
+    if config_class not in mapping:
+        return None
+    found = mapping[config_class]
+    candidates = found if isinstance(found, list | tuple) else (found,)
+    return next((one for one in candidates if one.__name__.lower() == declared.lower()), None)
+
+
+def _auto_class(transformers: ModuleType, declared: str) -> Any:  # Auto classes share no public base
     """The Auto class of the head that a class name ends with (`XyzForCausalLM`); AutoModel for a bare one."""
     head = re.search(r"(For[A-Z]\w*|LMHeadModel)$", declared)
     if head is None:
@@ -327,7 +364,7 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _torch() -> Any:  # noqa: ANN401  # an optional module
+def _torch() -> Any:  # an optional module
     try:
         import torch
     except ImportError as error:
@@ -335,7 +372,7 @@ def _torch() -> Any:  # noqa: ANN401  # an optional module
     return torch
 
 
-def _transformers() -> Any:  # noqa: ANN401  # an optional module
+def _transformers() -> Any:  # an optional module
     try:
         import transformers
     except ImportError as error:
