@@ -60,7 +60,7 @@ def audit(
             raise NothingAuditableError(f"{escape(package.location)}: {reason}")
         parsed = _parse(package, known)
         subject = _subject(package, known, parsed)
-        ignored = known.card.dara_ignores if known.card else ()
+        ignored = known.card.ignore if known.card else ()
         outcomes = run(selected(all_rules() if rules is None else rules, settings, ignored), subject)
         return _report(package, known, parsed, outcomes, settings, baseline)
 
@@ -108,8 +108,8 @@ def _subject(package: Package, known: Measurement, parsed: ParsedName | None) ->
         identification=known.identification,
         parts=known.parts,
         kinship=load_reference(),
-        files=tuple(package.files.sizes()),
-        metadata=package.metadata,
+        files=package.paths,
+        hub=package.metadata if package.source == "hub" else None,
     )
 
 
@@ -123,8 +123,8 @@ def _report(
 ) -> AuditReport:
     identity = PackageId(
         name=package.name,
-        owner=package.owner,
-        repo=package.repo,
+        owner=package.owner or "",
+        repo=package.repo or "",
         revision=package.revision,
         source=package.source,
         location=package.location,

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clustering.errors import MissingExtraError, ReaderError
 from clustering.facts import Fact, Facts
 from clustering.identity import Fingerprint, Identification, Part
 from clustering.tensors import TensorListing
 from clustering.text import one_line
+from corpora.card import CARD_PATH, ModelCard
 from corpora.errors import PackageError
-from corpora.package import Package
+from corpora.package import CONFIG_PATH, Package
 from dara.findings import Skipped
-
-if TYPE_CHECKING:
-    from corpora.card import ModelCard
-
-CONFIG = "config.json"
 
 
 @dataclass(slots=True)
@@ -73,27 +69,27 @@ def measure(package: Package, *, build_graphs: bool = True) -> Measurement:
 
 
 def _read_config(package: Package, known: Measurement, facts: list[Fact]) -> None:
-    if CONFIG not in package.files.sizes():
-        return
     try:
-        config = package.read_json(CONFIG)
+        document = package.config()
     except PackageError as error:
-        known.damage(CONFIG, error)
+        known.damage(CONFIG_PATH, error)
         return
-    if not isinstance(config, dict):
-        known.damage(CONFIG, ReaderError(f"{CONFIG}: is not a JSON object"))
+    if document is None:
         return
-    from clustering.declared import declared_facts
+    from clustering.declared import read_config
 
-    known.config = config
-    facts.extend(declared_facts(config))
+    known.config = document.value
+    declared = read_config(document.value)
+    facts.extend(declared.facts)
+    for note in (*document.notes, *declared.notes):
+        known.skip(CONFIG_PATH, note)
 
 
 def _read_card(package: Package, known: Measurement) -> None:
     try:
         known.card = package.card()
     except PackageError as error:
-        known.skip("README.md", one_line(error))
+        known.damage(CARD_PATH, error)
 
 
 def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> None:
@@ -131,7 +127,7 @@ def _built_listing(
         known.skip("graph", f"no weight header, and the declared class was not built: {one_line(error)}")
         return None
     facts.extend(
-        replace(fact, basis="declared", source=f"graph built from {CONFIG}: {fact.source}")
+        replace(fact, basis="declared", source=f"graph built from {CONFIG_PATH}: {fact.source}")
         for fact in measured_facts(listing)
         if fact.kind not in {"format", "dtype", "quantization"}
     )

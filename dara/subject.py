@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clustering.facts import Facts
@@ -13,6 +13,7 @@ from naming.records import Claim, ParsedName
 
 if TYPE_CHECKING:
     from corpora.card import ModelCard
+    from corpora.package import HubMetadata
 
 
 class Kinship(Protocol):
@@ -42,8 +43,8 @@ class Subject:
     kinship: Kinship | None = None
     files: tuple[str, ...] = ()
     """Paths inside the package, sorted."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    """What the hub says of the package (tags, pipeline_tag, library_name ...)."""
+    hub: HubMetadata | None = None
+    """What the hub says of the package (tags, pipeline_tag, library_name ...); None for a package on disk."""
 
     def claims(self, kind: str) -> tuple[Claim, ...]:
         """Claims of one kind that the name makes; none when the name is not known."""

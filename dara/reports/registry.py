@@ -7,7 +7,7 @@ from dara.reports.interface import ReportFormat
 
 def format_names() -> tuple[str, ...]:
     """Names of the formats, as `--format` takes them."""
-    return ("text", "json", "jsonl")
+    return ("text", "json", "jsonl", "sarif", "markdown")
 
 
 def format_of(name: str) -> ReportFormat:
@@ -17,7 +17,9 @@ def format_of(name: str) -> ReportFormat:
         KeyError: when there is none.
     """
     from dara.reports.json_v1 import JsonLinesReport, JsonReport
+    from dara.reports.markdown import MarkdownReport
+    from dara.reports.sarif import SarifReport
     from dara.reports.text import TextReport
 
-    formats: tuple[ReportFormat, ...] = (TextReport(), JsonReport(), JsonLinesReport())
+    formats: tuple[ReportFormat, ...] = (TextReport(), JsonReport(), JsonLinesReport(), SarifReport(), MarkdownReport())
     return {item.name: item for item in formats}[name]

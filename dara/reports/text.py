@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Finding, Verdict
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.reports.interface import ReportFormat
+from dara.reports.values import HEADLINE_KINDS, fact_text
 from dara.rules.interface import DOCS_URL
 
 if TYPE_CHECKING:
@@ -21,23 +22,6 @@ _VERDICT_STYLE = {
     Verdict.UNVERIFIABLE: "bold yellow",
 }
 _SEVERITY_STYLE = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
-
-_HEADLINE_FACTS = (
-    "family",
-    "architecture_class",
-    "parameters",
-    "layers",
-    "hidden_size",
-    "attention_heads",
-    "experts",
-    "vocabulary",
-    "context",
-    "num_labels",
-    "dtype",
-    "quantization",
-    "format",
-)
-"""Facts that say what a model is at a glance, in reading order; the JSON report has all of them."""
 
 
 class TextReport(ReportFormat):
@@ -102,13 +86,13 @@ def _summary(report: AuditReport) -> Iterator[RenderableType]:
         ", ".join(dict.fromkeys(f"{escape(c.text)} ({c.kind})" for c in report.parsed.claims)) if report.parsed else ""
     )
     table.add_row("name says", Text(says or "nothing that can be checked"))
-    held = [f"{f.kind.replace('_', ' ')} {_value(f)}" for f in _headline(report)]
+    held = [f"{f.kind.replace('_', ' ')} {escape(fact_text(f))}" for f in _headline(report)]
     table.add_row("it holds", Text(", ".join(held) or "nothing that could be read"))
     yield Padding(table, (0, 0, 0, 2))
 
 
 def _headline(report: AuditReport) -> Iterator[Fact]:
-    for kind in _HEADLINE_FACTS:
+    for kind in HEADLINE_KINDS:
         fact = report.facts.best(kind)
         if fact is not None:
             yield fact
@@ -148,25 +132,3 @@ def _footer(report: AuditReport) -> Iterator[RenderableType]:
     if report.hidden:
         plural = "finding" if report.hidden == 1 else "findings"
         yield Padding(Text(f"{report.hidden} more {plural} with --persona all", style="dim"), (0, 0, 0, 2))
-
-
-def _value(fact: Fact) -> str:
-    value: Any = fact.value
-    text: str
-    if fact.kind == "parameters" and isinstance(value, (int, float)):
-        text = _count(float(value))
-    elif isinstance(value, dict):
-        text = " ".join(str(item) for item in value.values() if item is not None)
-    elif isinstance(value, float) and value.is_integer():
-        text = str(int(value))
-    else:
-        text = str(value)
-    mark = "" if fact.basis == "measured" else " (declared)"
-    return f"{escape(text)}{mark}"
-
-
-def _count(number: float) -> str:
-    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("K", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g}{unit}"
-    return str(int(number))
