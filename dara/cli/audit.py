@@ -15,7 +15,7 @@ from dara.errors import UsageError
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.settings import ConfidenceWord, FailOn, Persona, Settings
 
-OutputFormat = Literal["text", "json", "jsonl", "sarif", "markdown"]
+OutputFormat = Literal["text", "json", "jsonl", "sarif", "markdown", "html"]
 
 Name = Annotated[
     str | None, typer.Option("--name", metavar="OWNER/REPO", help="The name to check the package against.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from clustering.facts import Fact
@@ -22,9 +23,11 @@ def escape(text: str) -> str:
 
 
 def clean(value: Any) -> Any:
-    """A JSON value whose strings hold no control characters."""
+    """A JSON value whose strings hold no control characters and whose numbers are finite."""
     if isinstance(value, str):
         return escape(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no NaN; published configurations do
     if isinstance(value, dict):
         return {clean(key): clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -7,7 +7,7 @@ from dara.reports.interface import ReportFormat
 
 def format_names() -> tuple[str, ...]:
     """Names of the formats, as `--format` takes them."""
-    return ("text", "json", "jsonl", "sarif", "markdown")
+    return ("text", "json", "jsonl", "sarif", "markdown", "html")
 
 
 def format_of(name: str) -> ReportFormat:
@@ -16,10 +16,18 @@ def format_of(name: str) -> ReportFormat:
     Raises:
         KeyError: when there is none.
     """
+    from dara.reports.html import HtmlReport
     from dara.reports.json_v1 import JsonLinesReport, JsonReport
     from dara.reports.markdown import MarkdownReport
     from dara.reports.sarif import SarifReport
     from dara.reports.text import TextReport
 
-    formats: tuple[ReportFormat, ...] = (TextReport(), JsonReport(), JsonLinesReport(), SarifReport(), MarkdownReport())
+    formats: tuple[ReportFormat, ...] = (
+        TextReport(),
+        JsonReport(),
+        JsonLinesReport(),
+        SarifReport(),
+        MarkdownReport(),
+        HtmlReport(),
+    )
     return {item.name: item for item in formats}[name]
