@@ -1,0 +1,72 @@
+"""A local folder laid out like a repository of a hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from clustering.text import escape
+from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
+from corpora.package import Package
+from corpora.sources.interface import OpenOptions, PackageSource
+from corpora.sources.local_files import is_folder, list_folder
+from corpora.sources.names import RepoName, folder_name, given_name, weak_name
+
+
+def name_of(path: Path, options: OpenOptions) -> RepoName | None:
+    """What a folder's package is called: the name given, `OWNER--REPO`, else the folder's own name."""
+    if options.name is not None:
+        return given_name(options.name)
+    own = path.absolute().name or path.resolve().name
+    if own in {"..", "."}:
+        own = path.resolve().name
+    return folder_name(own) or weak_name(own)
+
+
+def inner_packages(path: Path, limit: int = 3) -> list[str]:
+    """Names of the first folders in a folder that are called like packages."""
+    with os.scandir(path) as scan:
+        names = sorted(entry.name for entry in scan if entry.is_dir(follow_symlinks=False))
+    return [name for name in names if folder_name(name)][:limit]
+
+
+class FolderSource(PackageSource):
+    """Opens a folder. Its name comes from `--name`, from `OWNER--REPO`, or weakly from the folder itself."""
+
+    kind: ClassVar[str] = "folder"
+
+    def matches(self, target: str, options: OpenOptions) -> bool:  # noqa: ARG002
+        """Any folder."""
+        return is_folder(Path(target))
+
+    def open(self, target: str, options: OpenOptions) -> Package:
+        """Lists the folder; reads nothing."""
+        path = Path(target)
+        shown = escape(target)
+        try:
+            files, skipped = list_folder(path)
+            inner = inner_packages(path) if not any("/" not in name for name in files.sizes()) else []
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{shown}: no such folder; check the path") from error
+        except (OSError, RuntimeError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "cannot be listed"
+            raise DamagedFileError(f"{shown}: {reason.lower()}; check the folder's permissions") from error
+        if inner:
+            example = escape(str(path / inner[0]))
+            msg = f"{shown} is a folder of packages, not a package; audit one of them ({example}) or the whole by batch"
+            raise InvalidTargetError(msg)
+        if not files.sizes():
+            why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
+            raise NotFoundError(f"{shown}: the folder holds no file that can be read{why}; name a package's folder")
+        name = name_of(path, options)
+        return Package(
+            source="folder",
+            location=shown,
+            files=files,
+            owner=name.owner if name else None,
+            repo=name.repo if name else None,
+            name_basis=name.basis if name else None,
+            revision=options.revision,
+            skipped=skipped,
+        )

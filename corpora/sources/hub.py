@@ -1,0 +1,213 @@
+"""A package on a live hub, through huggingface_hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from clustering.text import escape, one_line
+from corpora.errors import GatedError, NotFoundError, OfflineError, UnavailableError
+from corpora.package import HubMetadata, Package
+from corpora.sources.hub_cache import cache_folder, default_cache, open_cached
+from corpora.sources.hub_file import HubFiles
+from corpora.sources.hub_http import HubClient, Patience
+from corpora.sources.interface import OpenOptions, PackageSource
+from corpora.sources.local_files import is_folder
+from corpora.sources.names import RepoName, given_name, hub_address
+
+MAX_FILES: Final = 50_000
+_TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
+
+
+def offline_by_environment() -> bool:
+    """Whether the environment forbids the network, as the hub's client reads it."""
+    value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return value.upper() in _TRUE
+
+
+def endpoint_of(options: OpenOptions) -> str:
+    """Address of the hub: the option, else `HF_ENDPOINT` as it is now, else what the client has."""
+    from huggingface_hub import constants
+
+    return (options.endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, list | tuple) else [value]
+    return tuple(item for item in items if isinstance(item, str) and item)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def metadata_of(info: Any) -> HubMetadata:
+    """The parts of a `huggingface_hub.ModelInfo` that an audit uses; values of unexpected types are left out."""
+    card = info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else {}
+    weights = info.safetensors
+    counted = _mapping(getattr(weights, "parameters", None))
+    return HubMetadata(
+        tags=_texts(info.tags or []),
+        pipeline_tag=_text(info.pipeline_tag),
+        library_name=_text(info.library_name),
+        base_model=_texts(card.get("base_model") or []),
+        license=_text(card.get("license")),
+        gated=bool(info.gated) if info.gated is not None else None,
+        private=info.private if isinstance(info.private, bool) else None,
+        sha=_text(info.sha),
+        author=_text(info.author),
+        created_at=info.created_at.isoformat() if info.created_at else None,
+        last_modified=info.last_modified.isoformat() if info.last_modified else None,
+        downloads=_number(info.downloads),
+        likes=_number(info.likes),
+        safetensors_parameters={str(key): value for key, value in counted.items() if _number(value) is not None},
+        safetensors_total=_number(getattr(weights, "total", None)),
+        gguf=_mapping(info.gguf),
+        config=_mapping(info.config),
+    )
+
+
+def _listed(info: Any) -> tuple[dict[str, int | None], list[tuple[str, str]]]:
+    """Files of a package; paths that could not be a repository's are left out."""
+    sizes: dict[str, int | None] = {}
+    skipped: list[tuple[str, str]] = []
+    for sibling in (info.siblings or [])[:MAX_FILES]:
+        path = sibling.rfilename
+        if not isinstance(path, str) or not path or path.startswith("/") or ".." in path.split("/"):
+            skipped.append((escape(str(path)), "not a path inside the package"))
+            continue
+        sizes[path] = _number(sibling.size)
+    if len(info.siblings or []) > MAX_FILES:
+        skipped.append(("...", f"more than {MAX_FILES:,} files; the rest was not looked at"))
+    return sizes, skipped
+
+
+def cached_files(cache: Path, repo_id: str, commit: str | None, sizes: Mapping[str, int | None]) -> dict[str, str]:
+    """Files of exactly this commit that the hub's client has on this machine."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if commit is None or not is_folder(cache / cache_folder(repo_id)):
+        return {}
+    found = {}
+    for path, size in sizes.items():
+        local = try_to_load_from_cache(repo_id, path, cache_dir=cache, revision=commit)
+        if isinstance(local, str) and (size is None or Path(local).stat().st_size == size):
+            found[path] = local
+    return found
+
+
+class HubSource(PackageSource):
+    """Opens `owner/repo`, `hf://owner/repo` or a page's address; offline, from the hub's cache."""
+
+    kind: ClassVar[str] = "hub"
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience
+
+    def matches(self, target: str, options: OpenOptions) -> bool:  # noqa: ARG002
+        """Whatever no other source takes."""
+        return True
+
+    def open(self, target: str, options: OpenOptions) -> Package:
+        """Asks the hub for the list of files; contents come later and by ranges."""
+        address = hub_address(target, options.endpoint or os.environ.get("HF_ENDPOINT"))
+        revision = options.revision or address.revision
+        cache = options.cache_dir or default_cache()
+        if options.offline or offline_by_environment():
+            return self._open_offline(address.repo_id, revision, cache, options)
+        client = HubClient(endpoint_of(options), options.token, self._patience)
+        info = self._info(client, address.repo_id, revision)
+        metadata = metadata_of(info)
+        served = info.id if isinstance(info.id, str) and info.id else address.repo_id
+        if metadata.gated:
+            self._check_access(client, served)
+        sizes, skipped = _listed(info)
+        if not sizes:
+            raise NotFoundError(f"{escape(served)}: the package holds no files")
+        return self._package(client, served, address.repo_id, metadata, sizes, skipped, cache, options, revision)
+
+    def _package(
+        self,
+        client: HubClient,
+        served: str,
+        asked: str,
+        metadata: HubMetadata,
+        sizes: Mapping[str, int | None],
+        skipped: list[tuple[str, str]],
+        cache: Path,
+        options: OpenOptions,
+        revision: str | None,
+    ) -> Package:
+        from huggingface_hub import hf_hub_url
+
+        commit = metadata.sha or revision
+        name = given_name(options.name) if options.name is not None else _hub_name(served)
+        notes = (f"{escape(asked)} is called {escape(served)} on the hub now",) if asked != served else ()
+        urls = {path: hf_hub_url(served, path, revision=commit, endpoint=client.endpoint) for path in sizes}
+        cached = cached_files(cache, served, metadata.sha, sizes)
+        return Package(
+            source="hub",
+            location=f"{client.endpoint}/{escape(served)}",
+            files=HubFiles(client, urls, sizes, escape(served), cached),
+            owner=name.owner,
+            repo=name.repo,
+            name_basis=name.basis,
+            asked=asked if asked != served else None,
+            revision=commit,
+            metadata=metadata,
+            skipped=tuple(skipped),
+            notes=notes,
+        )
+
+    def _info(self, client: HubClient, repo_id: str, revision: str | None) -> Any:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
+
+        api = HfApi(endpoint=client.endpoint, token=client.token, library_name="dara")
+        shown = escape(repo_id)
+
+        def ask() -> Any:
+            try:
+                return api.model_info(repo_id, revision=revision, files_metadata=True, timeout=client.patience.timeout)
+            except HfHubHTTPError as error:
+                raise client.explain(shown, error.response) from error
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                why = one_line(error, 80)
+                msg = f"{shown}: {client.endpoint} does not answer as a hub does ({why}); check HF_ENDPOINT"
+                raise UnavailableError(msg) from error
+
+        return client.persist(shown, ask)
+
+    def _check_access(self, client: HubClient, repo_id: str) -> None:
+        """Gated packages show their list of files to everybody; whether the files can be read is asked apart."""
+        try:
+            client.get(escape(repo_id), f"{client.endpoint}/api/models/{repo_id}/auth-check")
+        except NotFoundError as error:  # the hub hides what one may not see; here it is known to exist
+            msg = f"{escape(repo_id)}: gated; ask for access on its page, then run `hf auth login`"
+            raise GatedError(msg) from error
+
+    def _open_offline(self, repo_id: str, revision: str | None, cache: Path, options: OpenOptions) -> Package:
+        repository = cache / cache_folder(repo_id)
+        shown = escape(repo_id)
+        if not is_folder(repository / "snapshots"):
+            raise OfflineError(f"{shown} is not on this machine; go online, or run `hf download {shown}` there first")
+        name = given_name(options.name) if options.name is not None else _hub_name(repo_id)
+        try:
+            return open_cached(repository, name, revision)
+        except NotFoundError as error:
+            raise OfflineError(str(error)) from error
+
+
+def _hub_name(repo_id: str) -> RepoName:
+    given = given_name(repo_id)
+    return RepoName(given.owner, given.repo, "hub")
