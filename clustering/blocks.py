@@ -1,0 +1,189 @@
+"""Repeated blocks: the stacks of a model, found from runs of indices in tensor names.
+
+A *stack* is a module list whose members are modules with weights of their own: `encoder.layer.0 ... encoder.layer.11`.
+Nested lists are told apart by their members, not by their names:
+
+- members of one width whose inner lists hold unlike things (T5's sublayers) or experts: the outer list is the depth;
+- members whose width changes from one to the next and whose inner lists repeat (Swin, ResNet, SegFormer): stages, and
+  the depth of each is the length of its inner list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from clustering.blocks_names import Named, Path_, Token, words
+
+MIN_BLOCK_WEIGHTS = 2
+"""Weights of two or more dimensions that a member needs to count as a block: a lone projection is not a layer."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One list of repeated blocks."""
+
+    prefix: Path_
+    """Path of the list, without indices of its own."""
+    blocks: tuple[tuple[int, tuple[Named, ...]], ...]
+    """(index, tensors of the block), by index. The tensors keep their whole paths."""
+    depths: tuple[int, ...] = ()
+    """Blocks per stage, for hierarchical models; else empty."""
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks, over all stages."""
+        return sum(self.depths) if self.depths else len(self.blocks)
+
+    @cached_property
+    def elements(self) -> int:
+        """Parameters in all blocks."""
+        return sum(named.tensor.elements for _, tensors in self.blocks for named in tensors if not named.is_buffer)
+
+    @property
+    def dotted(self) -> str:
+        """The list's path as text."""
+        return ".".join(str(token) for token in self.prefix)
+
+    def suffix(self, named: Named) -> Path_:
+        """The path of a tensor inside its block."""
+        return named.path[len(self.prefix) + 1 :]
+
+    @cached_property
+    def typical(self) -> tuple[Named, ...]:
+        """Tensors of the most frequent kind of block; of equal ones the later, since first blocks are often special."""
+        layouts = Counter(self._layout(tensors) for _, tensors in self.blocks)
+        most = max(layouts.values())
+        for _, tensors in reversed(self.blocks):
+            if layouts[self._layout(tensors)] == most:
+                return tensors
+        return ()
+
+    @cached_property
+    def kinds(self) -> tuple[tuple[Named, ...], ...]:
+        """One block of each layout that occurs (hybrid models have several), most frequent first."""
+        seen: dict[frozenset[tuple[Path_, str]], list[tuple[Named, ...]]] = {}
+        for _, tensors in self.blocks:
+            seen.setdefault(self._layout(tensors), []).append(tensors)
+        return tuple(several[-1] for several in sorted(seen.values(), key=len, reverse=True))
+
+    def _layout(self, tensors: Sequence[Named]) -> frozenset[tuple[Path_, str]]:
+        return frozenset((tuple("*" if isinstance(token, int) else token for token in self.suffix(named)), named.leaf) for named in tensors)
+
+    def has_word(self, kind: str) -> bool:
+        """Whether a word of a list of `tensor_roles.json` occurs inside the blocks."""
+        wanted = words(kind)
+        return any(token in wanted for tensors in self.kinds for named in tensors for token in (*self.suffix(named), named.leaf))
+
+
+def find_stacks(tensors: Iterable[Named], *, names_only: bool = False) -> tuple[Stack, ...]:
+    """Outermost stacks of a model, largest first (by parameters, then by name).
+
+    Lists of one member around the rest of the model (`0.auto_model...` of sentence-transformers) are seen through.
+    """
+    grouped: dict[Path_, dict[int, list[Named]]] = {}
+    for named in tensors:
+        for position, token in enumerate(named.path):
+            if isinstance(token, int):
+                grouped.setdefault(named.path[:position], {}).setdefault(token, []).append(named)
+    accepted: list[Stack] = []
+    for prefix in sorted(grouped, key=lambda path: (len(path), tuple(map(str, path)))):
+        if any(_inside(prefix, stack) for stack in accepted):
+            continue
+        stack = _as_stack(prefix, grouped, names_only=names_only)
+        if stack is not None:
+            accepted.append(stack)
+    return tuple(sorted(accepted, key=lambda stack: (-stack.elements, -stack.depth, stack.dotted)))
+
+
+def _inside(prefix: Path_, stack: Stack) -> bool:
+    return len(prefix) > len(stack.prefix) and prefix[: len(stack.prefix)] == stack.prefix and isinstance(prefix[len(stack.prefix)], int)
+
+
+def _weights(tensors: Iterable[Named], *, names_only: bool) -> int:
+    if names_only:
+        return sum(named.leaf.endswith("weight") for named in tensors)
+    return sum(len(named.shape) >= 2 and not named.is_buffer for named in tensors)
+
+
+def _as_stack(prefix: Path_, grouped: dict[Path_, dict[int, list[Named]]], *, names_only: bool) -> Stack | None:
+    members = grouped[prefix]
+    blocks = tuple((index, tuple(members[index])) for index in sorted(members))
+    big = [index for index, tensors in blocks if _weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS]
+    if not big or (len(big) == 1 and _wraps(prefix, members[big[0]], grouped)):
+        return None
+    stage_depths = _stage_depths(prefix, blocks, grouped, names_only=names_only)
+    if stage_depths:
+        return Stack(prefix, blocks, stage_depths)
+    if len(big) < len(blocks):  # stems, norms and projections that share the list with the blocks (nn.Sequential)
+        blocks = tuple(block for block in blocks if block[0] in set(big))
+    if _unlike(prefix, blocks):
+        return None
+    return Stack(prefix, blocks)
+
+
+def _wraps(prefix: Path_, tensors: Sequence[Named], grouped: dict[Path_, dict[int, list[Named]]]) -> bool:
+    """Whether the only member of a list is a wrapper around a longer list."""
+    inner = {named.path[: len(prefix) + 1] for named in tensors}
+    return any(len(path) > len(prefix) + 1 and path[: len(prefix) + 1] in inner and len(grouped[path]) > 1 for path in grouped)
+
+
+def _unlike(prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]]) -> bool:
+    """Whether members have nothing in common: an nn.Sequential of different things is no stack."""
+    if len(blocks) < 2:
+        return False
+    start = len(prefix) + 1
+    layouts = [frozenset((named.path[start:], named.leaf) for named in tensors) for _, tensors in blocks]
+    shared = Counter(item for layout in layouts for item in layout)
+    return max(shared.values()) < max(2, len(blocks) // 2)
+
+
+def _stage_depths(
+    prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]], grouped: dict[Path_, dict[int, list[Named]]], *, names_only: bool
+) -> tuple[int, ...]:
+    """Depths per stage when the members are stages, else empty.
+
+    Members are stages when each has, at the same place, an inner list of blocks, and the widths of the blocks grow
+    from member to member.
+    """
+    places: Counter[Path_] = Counter()
+    start = len(prefix)
+    for path, inner in grouped.items():
+        if len(path) > start and path[:start] == prefix and isinstance(path[start], int):
+            place = path[start + 1 :]
+            if any(isinstance(token, int) for token in place) or set(place) & words("experts"):
+                continue
+            if all(_weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS for tensors in inner.values()):
+                places[place] += 1
+    best = [place for place, count in places.items() if count == len(blocks)]
+    if len(blocks) < 2 or not best:
+        return ()
+    place = min(best, key=lambda path: (len(path), tuple(map(str, path))))
+    lists = [grouped[(*prefix, index, *place)] for index, _ in blocks]
+    if names_only:
+        return tuple(len(inner) for inner in lists) if len({len(inner) for inner in lists}) > 1 else ()
+    widths = [_width(list(inner.values())[-1]) for inner in lists]
+    if len(set(widths)) > 1:
+        return tuple(len(inner) for inner in lists)
+    return ()
+
+
+def _width(tensors: Iterable[Named]) -> int:
+    """The most frequent length of one-dimensional weights: the width of a block."""
+    lengths = Counter(named.shape[0] for named in tensors if len(named.shape) == 1 and not named.is_buffer)
+    if not lengths:
+        lengths = Counter(named.shape[0] for named in tensors if named.shape)
+    return max(lengths.items(), key=lambda item: (item[1], item[0]))[0] if lengths else 0
+
+
+def contains(path: Path_, kind: str) -> bool:
+    """Whether any word of a path is in a word list of `tensor_roles.json`."""
+    wanted = words(kind)
+    return any(token in wanted for token in path)
+
+
+def text_of(path: Sequence[Token]) -> str:
+    """A path as dotted text."""
+    return ".".join(str(token) for token in path)
