@@ -1,0 +1,1 @@
+"""An interpreter for pickles that builds plain placeholders and never an object."""

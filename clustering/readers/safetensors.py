@@ -1,0 +1,157 @@
+"""safetensors: eight bytes of length, a JSON header, then data that is never read.
+
+Format: https://github.com/huggingface/safetensors#format. The checks are those of the reference implementation (one
+JSON object, known element types, ranges that cover the data without a gap), except that two tensors with exactly the
+same range count as shared instead of as an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any, NamedTuple, NoReturn
+
+from clustering.bytesource import ByteSource
+from clustering.readers.limits import Limits
+from clustering.readers.messages import printable, refusal
+from clustering.readers.shapes import BITS, bytes_of, checked_name, checked_shape, too_many
+from clustering.tensors import Tensor, TensorListing
+
+FIRST_READ = 16_384
+"""Read at once with the length: most headers of a shard fit, so that one request is enough."""
+COMMAS_PER_TENSOR = 12
+
+
+class _Entry(NamedTuple):
+    """One value of the header, kept small: 200,000 plain dictionaries would take 150 MB."""
+
+    dtype: object
+    shape: object
+    offsets: object
+    extra: int
+
+
+class SafetensorsReader:
+    """Reads `*.safetensors`."""
+
+    format = "safetensors"
+
+    def matches(self, path: str) -> bool:
+        """By suffix."""
+        return path.lower().endswith(".safetensors")
+
+    def read(self, source: ByteSource, limits: Limits) -> TensorListing:
+        """The tensors in header order."""
+        label = source.label
+        raw, start = _header(source, limits)
+        entries, metadata = _parse(raw, label, limits)
+        del raw
+        tensors: list[Tensor] = []
+        ranges: list[tuple[int, int, str]] = []
+        for name, entry in entries.items():
+            tensor, begin, end = _tensor(name, entry, label, limits)
+            tensors.append(tensor)
+            ranges.append((begin, end, name))
+        _check_cover(ranges, label, None if source.size is None else source.size - start)
+        return TensorListing(tuple(tensors), self.format, (label,), metadata, bytes_read=start)
+
+
+def _header(source: ByteSource, limits: Limits) -> tuple[bytes, int]:
+    """The JSON text and where the data begins."""
+    first = source.read(0, FIRST_READ)
+    if len(first) < 8:
+        raise refusal(source.label, "too short for a safetensors file")
+    length = int.from_bytes(first[:8], "little")
+    if length > limits.header_bytes:
+        raise refusal(source.label, f"header of {length} bytes is over the limit of {limits.header_bytes}")
+    start = 8 + length
+    if source.size is not None and start > source.size:
+        raise refusal(source.label, f"header of {length} bytes in a file of {source.size}")
+    raw = first[8:start]
+    if len(raw) < length:
+        raw += source.read(8 + len(raw), length - len(raw))
+    if len(raw) < length:
+        raise refusal(source.label, "ends inside its header")
+    if not raw.startswith(b"{"):
+        raise refusal(source.label, "header is no JSON object")
+    return raw, start
+
+
+def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], dict[str, str]]:
+    # Counted before parsing: a header of 25 MB of "[[],[],..." would become 700 MB of lists.
+    if (
+        raw.count(b"{") > limits.tensors + 2
+        or raw.count(b"[") > 2 * limits.tensors
+        or raw.count(b",") > COMMAS_PER_TENSOR * limits.tensors
+    ):
+        raise too_many(label, limits)
+
+    def pairs(items: list[tuple[str, Any]]) -> Any:
+        found = dict(items)
+        if len(found) != len(items):
+            raise _DuplicateKeyError(Counter(key for key, _ in items).most_common(1)[0][0])
+        if "dtype" in found and "data_offsets" in found and not isinstance(found["dtype"], _Entry):
+            return _Entry(found["dtype"], found.get("shape"), found["data_offsets"], len(found) - 3)
+        return found
+
+    try:
+        document = json.loads(raw.decode("utf-8"), object_pairs_hook=pairs, parse_constant=_no_constant)
+    except _DuplicateKeyError as error:
+        raise refusal(label, f"header names {printable(str(error), 80)} twice") from None
+    except RecursionError:
+        raise refusal(label, "header is nested too deeply") from None
+    except ValueError as error:
+        raise refusal(label, f"header is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise refusal(label, "header is no table of tensors")
+    declared = document.pop("__metadata__", {})
+    if not isinstance(declared, dict) or not all(isinstance(value, str) for value in declared.values()):
+        raise refusal(label, "__metadata__ is no table of texts")
+    return document, declared
+
+
+def _tensor(name: str, entry: object, label: str, limits: Limits) -> tuple[Tensor, int, int]:
+    checked_name(name, label, limits)
+    shown = printable(name, 80)
+    if not isinstance(entry, _Entry) or entry.extra > 0:
+        raise refusal(label, f"tensor {shown} is not described by dtype, shape and data_offsets")
+    if not isinstance(entry.dtype, str) or entry.dtype not in BITS:
+        raise refusal(label, f"tensor {shown} has the unknown type {printable(entry.dtype, 40)}")
+    if not isinstance(entry.shape, list):
+        raise refusal(label, f"tensor {shown} has no shape")
+    shape = checked_shape(entry.shape, name, label, limits)
+    offsets = entry.offsets
+    if not isinstance(offsets, list) or len(offsets) != 2 or any(type(value) is not int for value in offsets):
+        raise refusal(label, f"tensor {shown} has no data_offsets")
+    begin, end = offsets
+    if not 0 <= begin <= end:
+        raise refusal(label, f"tensor {shown} lies at {begin} to {end}")
+    needed = bytes_of(shape, entry.dtype)
+    if needed != end - begin:
+        raise refusal(label, f"tensor {shown} needs {needed} bytes and has {end - begin}")
+    storage = f"{label}#{begin}:{end}" if end > begin else None
+    return Tensor(name, shape, entry.dtype, end - begin, label, storage), begin, end
+
+
+def _check_cover(ranges: list[tuple[int, int, str]], label: str, available: int | None) -> None:
+    """Ranges must follow each other without a gap and fill the file."""
+    ranges.sort()
+    reached = 0
+    previous: tuple[int, int] | None = None
+    for begin, end, name in ranges:
+        if (begin, end) == previous:
+            continue
+        if begin != reached:
+            what = "overlaps another" if begin < reached else "leaves a gap before it"
+            raise refusal(label, f"tensor {printable(name, 80)} {what}")
+        reached, previous = end, (begin, end)
+    if available is not None and reached != available:
+        raise refusal(label, f"header describes {reached} bytes of data, the file has {available}")
+
+
+class _DuplicateKeyError(Exception):
+    """Carries the key."""
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")

@@ -1,0 +1,284 @@
+"""From the files of a package to the tensor listing of its main model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from posixpath import dirname, normpath
+from threading import Lock
+from typing import Any, TypeVar
+
+from clustering.bytesource import ByteSource, FileAccess
+from clustering.errors import MissingExtraError, ReaderError
+from clustering.readers.artifacts import Artifact, find_artifacts, is_index
+from clustering.readers.limits import DEFAULT_LIMITS, Limits
+from clustering.readers.local import Counted
+from clustering.readers.messages import printable, refusal
+from clustering.tensors import Tensor, TensorListing
+
+LFS_HEAD = b"version https://git-lfs.github.com/spec/v1"
+LFS_LONGEST = 1_024
+"""A pointer file is about 130 bytes long; the specification allows 1,024."""
+MAIN_COMPONENTS = ("unet", "transformer", "prior", "dit", "model")
+"""Folders of a diffusers pipeline that hold the model which gives the package its name."""
+ATTEMPTS = 4
+"""Artifacts that are tried before a package counts as unreadable."""
+CONFIG_BYTES = 5_000_000
+INDEXES = 32
+"""Shard indexes that are read; pipelines have one per folder."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsResult:
+    """What could be read of a package's weights."""
+
+    listing: TensorListing | None
+    """The main model; None when nothing could be read."""
+    components: Mapping[str, TensorListing] = field(default_factory=dict)
+    """Parts of a diffusers pipeline by folder name; empty for plain packages."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(check, reason) for what was there and could not be read."""
+    considered: tuple[str, ...] = ()
+    """Weight files of the package, sorted."""
+    others: tuple[str, ...] = ()
+    """Weight files that were left aside: other formats, other quantizations, checkpoints."""
+    bytes_read: int = 0
+
+
+def read_weights(files: FileAccess, limits: Limits = DEFAULT_LIMITS) -> WeightsResult:
+    """The tensor listing of a package's main model: headers only.
+
+    Never raises for what the package holds: a damaged or hostile file becomes an entry of `skipped`. When `files` has
+    an attribute `concurrency` (a whole number), that many shards are read at a time.
+    """
+    return _Reading(files, limits).run()
+
+
+class _Reading:
+    """One package being read."""
+
+    def __init__(self, files: FileAccess, limits: Limits) -> None:
+        self._files = files
+        self._limits = limits
+        self._sizes = files.sizes()
+        self._skipped: dict[tuple[str, str], None] = {}
+        self._indexes: dict[str, dict[str, str]] = {}
+        self._bytes = 0
+        self._lock = Lock()
+
+    def run(self) -> WeightsResult:
+        for path in sorted(filter(is_index, self._sizes))[:INDEXES]:
+            table = self._attempt(path, lambda at=path: self._index(at))  # type: ignore[misc]
+            if table:
+                self._indexes[path] = table
+        artifacts = find_artifacts(self._sizes, {path: table.values() for path, table in self._indexes.items()})
+        considered = tuple(sorted({path for artifact in artifacts for path in artifact.files}))
+        components = self._components(artifacts)
+        listing = self._main(components) if components else self._first(artifacts)
+        used = {path for part in (*components.values(), listing) if part is not None for path in part.files}
+        others = tuple(path for path in considered if path not in used)
+        return WeightsResult(listing, components, tuple(sorted(self._skipped)), considered, others, self._bytes)
+
+    def _components(self, artifacts: list[Artifact]) -> dict[str, TensorListing]:
+        """Listings of a diffusers pipeline's folders, in the order of model_index.json."""
+        if "model_index.json" not in self._sizes:
+            return {}
+        pipeline = self._attempt("model_index.json", lambda: self._json("model_index.json", CONFIG_BYTES))
+        if not isinstance(pipeline, dict):
+            return {}
+        found: dict[str, TensorListing] = {}
+        for name, value in list(pipeline.items())[:64]:
+            if not isinstance(value, list) or not isinstance(name, str):
+                continue
+            listing = self._first([artifact for artifact in artifacts if artifact.folder == name])
+            if listing is not None:
+                found[name] = listing
+        return found
+
+    @staticmethod
+    def _main(components: Mapping[str, TensorListing]) -> TensorListing:
+        name = next((name for name in MAIN_COMPONENTS if name in components), None)
+        if name is not None:
+            return components[name]
+        return max(components.values(), key=lambda listing: sum(tensor.elements for tensor in listing.tensors))
+
+    def _first(self, artifacts: list[Artifact]) -> TensorListing | None:
+        """The first artifact that can be read; an index alone when none can."""
+        for artifact in [one for one in artifacts if one.files][:ATTEMPTS]:
+            listing = self._attempt(artifact.files[0], lambda one=artifact: self._read(one))  # type: ignore[misc]
+            if listing is not None:
+                return listing
+        for artifact in artifacts:
+            if artifact.index is not None:
+                return self._names(artifact)
+        return None
+
+    def _read(self, artifact: Artifact) -> TensorListing | None:
+        if len(artifact.files) > self._limits.shards:
+            raise refusal(artifact.folder or ".", f"more than {self._limits.shards} shards")
+        parts: list[TensorListing] = []
+        missing = list(artifact.missing)
+        for path, part in zip(artifact.files, self._each(artifact), strict=True):
+            if part is None:
+                missing.append(path)
+            else:
+                parts.append(part)
+        if not parts:
+            return None
+        listing = _joined(parts, tuple(sorted(missing)))
+        return replace(listing, adapter=self._adapter(artifact, listing))
+
+    def _each(self, artifact: Artifact) -> Iterable[TensorListing | None]:
+        """Listings of the files in order; None for a pointer."""
+        concurrency = getattr(self._files, "concurrency", 1)
+        if len(artifact.files) == 1 or not isinstance(concurrency, int) or concurrency < 2:
+            return [self._file(path, artifact) for path in artifact.files]
+        with ThreadPoolExecutor(min(concurrency, 16)) as pool:
+            return list(pool.map(lambda path: self._file(path, artifact), artifact.files))
+
+    def _file(self, path: str, artifact: Artifact) -> TensorListing | None:
+        source = self._open(path)
+        try:
+            pointed = _pointer(source)
+            if pointed is not None:
+                self._skip(path, f"a Git LFS pointer to {pointed}, the weights themselves were not fetched")
+                return None
+            listing = artifact.reader.read(source, self._limits)
+            return replace(listing, bytes_read=source.bytes_read)
+        finally:
+            self._close(source)
+
+    def _close(self, source: Counted) -> None:
+        with self._lock:
+            self._bytes += source.bytes_read
+        source.close()
+
+    def _open(self, path: str) -> Counted:
+        return Counted(_Named(self._files.open(path), path), self._limits.scan_bytes)
+
+    def _names(self, artifact: Artifact) -> TensorListing:
+        """Tensor names of an index whose shards are not there."""
+        table = self._indexes[artifact.index or ""]
+        tensors = tuple(Tensor(name, (), "", file=shard) for name, shard in table.items())
+        label = artifact.index or ""
+        missing = tuple(sorted({*artifact.files, *artifact.missing}))
+        return TensorListing(tensors, "index", (label,), names_only=True, incomplete=missing)
+
+    def _adapter(self, artifact: Artifact, listing: TensorListing) -> str | None:
+        path = f"{artifact.folder}/adapter_config.json".lstrip("/")
+        if artifact.adapter and path in self._sizes:
+            config = self._attempt(path, lambda: self._json(path, CONFIG_BYTES))
+            kind = config.get("peft_type") if isinstance(config, dict) else None
+            return printable(kind, 40).lower() if isinstance(kind, str) and kind else "adapter"
+        return _adapter_by_names(listing) or ("adapter" if artifact.adapter else None)
+
+    def _index(self, path: str) -> dict[str, str]:
+        document = self._json(path, self._limits.index_bytes)
+        table = document.get("weight_map") if isinstance(document, dict) else None
+        if not isinstance(table, dict) or not table:
+            raise refusal(path, "a shard index without weight_map")
+        folder = dirname(path)
+        for name, shard in table.items():
+            if not isinstance(shard, str) or len(name) > self._limits.name_length or _outside(shard):
+                raise refusal(path, f"weight_map sends {printable(name, 60)} to {printable(shard, 60)}")
+        if len(set(table.values())) > self._limits.shards:
+            raise refusal(path, f"names more than {self._limits.shards} shards")
+        return {name: normpath(f"{folder}/{shard}" if folder else shard) for name, shard in table.items()}
+
+    def _json(self, path: str, limit: int) -> Any:
+        source = self._open(path)
+        try:
+            if source.size is not None and source.size > limit:
+                raise refusal(path, f"{source.size} bytes are over the limit of {limit}")
+            raw = source.read(0, limit + 1)
+        finally:
+            self._close(source)
+        if len(raw) > limit:
+            raise refusal(path, f"over the limit of {limit} bytes")
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            if raw.startswith(LFS_HEAD):
+                raise refusal(path, "a Git LFS pointer") from None
+            raise refusal(path, f"not JSON: {error}") from None
+
+    def _attempt(self, path: str, action: Callable[[], _T]) -> _T | None:
+        try:
+            return action()
+        except (ReaderError, MissingExtraError) as error:
+            self._skip(path, str(error))
+            return None
+
+    def _skip(self, path: str, reason: str) -> None:
+        shown = printable(path, 300)
+        self._skipped[f"weights of {shown}", reason.removeprefix(f"{shown}: ")] = None
+
+
+class _Named(ByteSource):
+    """A source under the path that it has inside its package."""
+
+    def __init__(self, source: ByteSource, path: str) -> None:
+        self.label = printable(path, 300)
+        self._source = source
+
+    @property
+    def size(self) -> int | None:
+        return self._source.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._source.read(offset, length)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _joined(parts: list[TensorListing], missing: tuple[str, ...]) -> TensorListing:
+    """One listing of several shards; a name that occurs twice is kept once."""
+    first = parts[0]
+    if len(parts) == 1 and not missing:
+        return first
+    tensors: dict[str, Tensor] = {}
+    repeated = 0
+    for part in parts:
+        for tensor in part.tensors:
+            repeated += tensors.setdefault(tensor.name, tensor) is not tensor
+    metadata = dict(first.metadata)
+    if repeated:
+        metadata["repeated_names"] = repeated
+    return replace(
+        first,
+        tensors=tuple(tensors.values()),
+        files=tuple(path for part in parts for path in part.files),
+        metadata=metadata,
+        incomplete=missing,
+        bytes_read=sum(part.bytes_read for part in parts),
+    )
+
+
+def _adapter_by_names(listing: TensorListing) -> str | None:
+    """The kind of adapter when most tensor names are those of one."""
+    names = [tensor.name.lower() for tensor in listing.tensors]
+    low_rank = sum("lora_" in name or ".lora." in name or "lokr_" in name or "hada_w" in name for name in names)
+    if low_rank * 2 > len(names):
+        return "lora"
+    return "ia3" if sum("ia3_l" in name for name in names) * 2 > len(names) else None
+
+
+def _pointer(source: ByteSource) -> str | None:
+    """What a Git LFS pointer points to, or None for a real file."""
+    if source.size is not None and source.size > LFS_LONGEST:
+        return None
+    head = source.read(0, LFS_LONGEST)
+    if not head.startswith(LFS_HEAD):
+        return None
+    size = next((line[5:] for line in head.split(b"\n") if line.startswith(b"size ")), b"")
+    return f"{int(size)} bytes" if size.isdigit() and len(size) < 20 else "a file of unknown length"
+
+
+def _outside(shard: str) -> bool:
+    """Whether a shard's path would leave the folder."""
+    return not shard or len(shard) > 1_000 or shard.startswith("/") or "\\" in shard or ".." in shard.split("/")
