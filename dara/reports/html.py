@@ -33,9 +33,13 @@ h3 { font-size: 1rem; margin: 1.25rem 0 .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--dim); font-weight: 600; } ul { margin: .25rem 0; padding-left: 1.25rem; }
 code { font-family: ui-monospace, monospace; font-size: .92em; } p { margin: .4rem 0; }
-a { color: inherit; } svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
+a { color: inherit; } svg { max-width: 100%; height: auto; }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
 svg rect { fill: var(--box); stroke: var(--line); } svg path { stroke: var(--dim); fill: none; }
 """
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""The page may load nothing and run nothing, whatever a name or a message holds."""
 
 _BOX_WIDTH, _BOX_HEIGHT, _GAP = 168, 64, 28
 _PER_ROW = 4
@@ -50,9 +54,7 @@ class HtmlReport(ReportFormat):
         """One page with a section per package."""
         sink.write('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n')
         sink.write('<meta name="viewport" content="width=device-width, initial-scale=1">\n')
-        sink.write(
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        )
+        sink.write(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n')
         sink.write(f"<title>DARA audit</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n")
         sink.write("<h1>DARA: is the package what its name says?</h1>\n")
         sink.writelines("<section>\n" + "\n".join(_section(result)) + "\n</section>\n" for result in results)
@@ -133,7 +135,8 @@ def _parts(parts: Sequence[Part]) -> Iterator[str]:
     width = columns * _BOX_WIDTH + (columns - 1) * _GAP + 2
     height = rows * _BOX_HEIGHT + (rows - 1) * _GAP + 2
     yield "<h3>Parts</h3>"
-    yield f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="parts of the model">'
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    yield f'<svg {size} role="img" aria-label="parts of the model">'
     for number, part in enumerate(parts):
         x = 1 + (number % _PER_ROW) * (_BOX_WIDTH + _GAP)
         y = 1 + (number // _PER_ROW) * (_BOX_HEIGHT + _GAP)
@@ -142,7 +145,8 @@ def _parts(parts: Sequence[Part]) -> Iterator[str]:
             yield f'<path d="M{x - _GAP} {middle} H{x - 5} m-6 -4 l6 4 l-6 4"/>'
         name = part.family + (f"-{part.variant}" if part.variant else "")
         detail = ", ".join(f"{key} {value_text(key, value)}" for key, value in sorted(part.detail.items()))
-        yield f'<g><title>{_safe(detail)}</title><rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6"/>'
+        yield f"<g><title>{_safe(detail)}</title>"
+        yield f'<rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6"/>'
         yield f'<text x="{x + 10}" y="{y + 26}">{_safe(_short(part.role.replace("_", " ")))}</text>'
         yield f'<text x="{x + 10}" y="{y + 48}" font-weight="700">{_safe(_short(name))}</text></g>'
     yield "</svg>"

@@ -13,7 +13,8 @@ from dara.reports.interface import ReportFormat
 from dara.reports.values import fact_text
 from dara.rules.interface import DOCS_URL
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@$&:-])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#+!|~@$])")
+_ENTITIES = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("://", ":&#47;&#47;"), ("www.", "www&#46;"))
 _SENTENCE = {
     Verdict.CONSISTENT: "The package is what its name says, as far as it could be checked.",
     Verdict.DEFECTIVE: "The name and the package disagree.",
@@ -23,7 +24,10 @@ _SENTENCE = {
 
 def literal(text: str) -> str:
     """Foreign text that Markdown shows as it is: no links, no HTML, no mentions, no table breaks."""
-    return _SPECIAL.sub(r"\\\1", escape(text))
+    shown = _SPECIAL.sub(r"\\\1", escape(text))
+    for raw, entity in _ENTITIES:
+        shown = shown.replace(raw, entity)
+    return shown
 
 
 class MarkdownReport(ReportFormat):

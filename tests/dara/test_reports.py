@@ -1,0 +1,146 @@
+"""Every report format: what it says, that it is deterministic, and that a stranger's text cannot act."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import pytest
+
+from dara.report import AuditReport, FailedAudit
+from dara.reports.registry import format_names, format_of
+from dara.reports.text import TextReport
+
+
+def render(name: str, *results: AuditReport | FailedAudit) -> str:
+    sink = io.StringIO()
+    format_of(name).write(results, sink)
+    return sink.getvalue()
+
+
+def test_registry_is_pinned() -> None:
+    assert format_names() == ("text", "json", "jsonl", "sarif", "markdown", "html")
+    assert [format_of(name).name for name in format_names()] == list(format_names())
+
+
+@pytest.mark.parametrize("name", format_names())
+def test_says_observed_expected_evidence_and_next_step(name: str, report: AuditReport) -> None:
+    shown = " ".join(render(name, report).split())
+    for words in ("acme/roberta-base", "DAR101", "name says roberta, the weights hold a bert"):
+        assert words in shown
+    if name != "sarif":  # SARIF carries results; the verdict, the evidence and the skips stand in the others
+        details = ("rules/DAR101.md", "defective", "model_type = bert", "acme/bert-base-sentiment", "no head")
+        for words in details:
+            assert words.lower() in shown.replace("\\", "").lower()
+
+
+@pytest.mark.parametrize("name", format_names())
+def test_two_runs_give_the_same_bytes(name: str, report: AuditReport, hostile_report: AuditReport) -> None:
+    assert render(name, report, hostile_report) == render(name, report, hostile_report)
+
+
+@pytest.mark.parametrize("name", format_names())
+def test_strangers_text_cannot_act(name: str, hostile_report: AuditReport) -> None:
+    failed = FailedAudit(hostile_report.package.location, hostile_report.package.location, 3)
+    shown = render(name, hostile_report, failed)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+    assert "\\x1b[31m" in shown.replace("\\\\", "\\").replace("\\[", "[")
+    if name in {"html", "markdown"}:
+        assert "<script" not in shown
+
+
+def test_html_loads_and_runs_nothing(hostile_report: AuditReport, report: AuditReport) -> None:
+    page = render("html", report, hostile_report)
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(script|link|img|iframe|object|embed)\b|\bon\w+=", page)
+
+
+def test_html_draws_a_box_for_each_part(report: AuditReport) -> None:
+    page = render("html", report)
+    assert page.count("<rect ") == len(report.parts)
+    assert "swin-tiny" in page
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("color", [True, False])
+def test_terminal_report_keeps_to_its_width(width: int, color: bool, report: AuditReport) -> None:
+    sink = io.StringIO()
+    TextReport(color=color, width=width).write([report], sink)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", sink.getvalue())
+    assert max(len(line) for line in plain.splitlines()) <= width
+    assert ("\x1b[" in sink.getvalue()) is color
+
+
+def test_one_target_is_a_document_and_several_are_lines(report: AuditReport) -> None:
+    assert json.loads(render("json", report))["schema"] == "dara-audit/1"
+    failed = FailedAudit("nowhere", "nowhere: no such folder", 3)
+    lines = [json.loads(line) for line in render("json", report, failed, report).splitlines()]
+    assert [line["package"]["name"] for line in lines] == ["acme/roberta-base", "nowhere", "acme/roberta-base"]
+    assert lines[1]["error"]["exit_code"] == 3
+    assert lines[1]["verdict"] == "unverifiable"
+
+
+def test_json_has_the_keys_of_the_contract(report: AuditReport) -> None:
+    document = json.loads(render("json", report))
+    assert {
+        "schema",
+        "package",
+        "components",
+        "claims",
+        "facts",
+        "fingerprint",
+        "findings",
+        "skipped",
+        "verdict",
+    } <= set(document)
+    assert set(document["package"]) == {"name", "owner", "repo", "revision", "source"}
+    assert {"kind", "value", "text"} <= set(document["claims"][0])
+    assert set(document["facts"]["layers"]) == {"value", "basis", "source"}
+    assert {"version", "digest", "structure", "family", "structure_only", "parts"} <= set(document["fingerprint"])
+    assert document["fingerprint"]["family"] == [{"model_type": "bert", "score": 0.9877, "twins": ["roberta"]}]
+    assert {"role", "family", "variant"} <= set(document["fingerprint"]["parts"][0])
+    finding = document["findings"][0]
+    assert {
+        "code",
+        "slug",
+        "severity",
+        "confidence",
+        "message",
+        "claim",
+        "fact",
+        "evidence",
+        "suggestion",
+        "url",
+    } <= set(finding)
+    assert document["skipped"] == [{"check": "DAR301", "reason": "no head"}]
+
+
+def test_json_has_no_nan(report: AuditReport) -> None:
+    from dataclasses import replace
+
+    from clustering.facts import Fact, Facts
+
+    odd = replace(report, facts=Facts([Fact("rope_theta", float("nan"), "declared", "config.json")]))
+    assert json.loads(render("json", odd), parse_constant=pytest.fail)["facts"]["rope_theta"]["value"] is None
+
+
+def test_sarif_fingerprints_survive_rewording(report: AuditReport) -> None:
+    from dataclasses import replace
+
+    def fingerprint(item: AuditReport) -> str:
+        result = json.loads(render("sarif", item))["runs"][0]["results"][0]
+        return str(result["partialFingerprints"]["daraFinding/v1"])
+
+    finding = report.outcomes.findings[0]
+    reworded = replace(report, outcomes=replace(report.outcomes, findings=(replace(finding, message="other words"),)))
+    other = replace(report, outcomes=replace(report.outcomes, findings=(replace(finding, code="DAR102"),)))
+    assert fingerprint(report) == fingerprint(reworded)
+    assert fingerprint(report) != fingerprint(other)
+
+
+def test_sarif_says_what_it_left_out(report: AuditReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dara.reports.sarif.MAX_RESULTS", 2)
+    run = json.loads(render("sarif", report, report, report))["runs"][0]
+    assert len(run["results"]) == 2
+    assert "1 results are left out" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
