@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from clustering.text import escape
-from corpora import open_package
-from corpora.errors import PackageError
+from corpora.errors import NotFoundError, PackageError
 from corpora.package import Package
+from corpora.sources.registry import open_package
 from dara.baseline import BaselineKey, key_of
 from dara.engine import run, selected, shown, verdict_of
-from dara.errors import DaraError, NothingAuditableError
+from dara.errors import DaraError, IncompleteAuditError, NothingAuditableError
 from dara.findings import Outcomes, Skipped
 from dara.measurement import Measurement, measure
 from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
@@ -52,17 +53,23 @@ def audit(
         PackageError: the target cannot be opened; its message is one line.
     """
     settings = settings or Settings()
-    package = open_package(target, name=name, revision=revision, offline=offline, local_only=local_only)
-    with package:
-        known = measure(package, build_graphs=build_graphs)
-        if not known.auditable:
-            reason = known.damaged[0] if known.damaged else "holds neither a config.json nor weights that can be read"
-            raise NothingAuditableError(f"{escape(package.location)}: {reason}")
-        parsed = _parse(package, known)
-        subject = _subject(package, known, parsed)
-        ignored = known.card.ignore if known.card else ()
-        outcomes = run(selected(all_rules() if rules is None else rules, settings, ignored), subject)
-        return _report(package, known, parsed, outcomes, settings, baseline)
+    if local_only and not Path(target).exists():
+        raise NotFoundError(f"{escape(target)}: no such folder")
+    package = open_package(target, name=name, revision=revision, offline=offline or local_only)
+    known = measure(package, build_graphs=build_graphs)
+    known.damaged.extend(str(error) for error in package.failures() if str(error) not in known.damaged)
+    if not known.auditable:
+        if known.damaged:
+            raise IncompleteAuditError(f"{escape(package.location)}: {known.damaged[0]}")
+        reason = (
+            known.skipped[0].reason if known.skipped else "holds neither a config.json nor weights that can be read"
+        )
+        raise NothingAuditableError(f"{escape(package.location)}: {reason}")
+    parsed = _parse(package, known)
+    ignored = known.card.ignore if known.card else ()
+    chosen = selected(all_rules() if rules is None else rules, settings, ignored)
+    outcomes = run(chosen, _subject(package, known, parsed))
+    return _report(package, known, parsed, outcomes, settings, baseline)
 
 
 def audit_all(targets: Sequence[str], **options: object) -> list[AuditResult]:
@@ -145,5 +152,5 @@ def _report(
         parts=known.parts,
         hidden=hidden,
         damaged=tuple(known.damaged),
-        bytes_read=package.bytes_read,
+        bytes_read=known.bytes_read,
     )

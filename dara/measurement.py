@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clustering.errors import MissingExtraError, ReaderError
+from clustering.errors import MissingExtraError
 from clustering.facts import Fact, Facts
 from clustering.identity import Fingerprint, Identification, Part
 from clustering.tensors import TensorListing
@@ -30,6 +30,7 @@ class Measurement:
     parts: tuple[Part, ...] = ()
     skipped: list[Skipped] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    bytes_read: int = 0
 
     @property
     def auditable(self) -> bool:
@@ -96,16 +97,11 @@ def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> No
     from clustering.measure import measured_facts
     from clustering.readers.select import read_weights
 
-    try:
-        result = read_weights(package.files, config=known.config)
-    except ReaderError as error:
-        known.damage("weights", error)
-        return
+    result = read_weights(package.files)
     for check, reason in result.skipped:
         known.skip(check, reason)
-    for line in result.damaged:
-        known.damaged.append(line)
-        known.skip("weights", line)
+    known.damaged.extend(f"{check.removeprefix('weights of ')}: {reason}" for check, reason in result.damaged)
+    known.bytes_read += result.bytes_read
     known.listing = result.listing
     if result.listing is not None:
         facts.extend(measured_facts(result.listing))

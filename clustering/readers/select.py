@@ -42,6 +42,8 @@ class WeightsResult:
     """Parts of a diffusers pipeline by folder name; empty for plain packages."""
     skipped: tuple[tuple[str, str], ...] = ()
     """(check, reason) for what was there and could not be read."""
+    damaged: tuple[tuple[str, str], ...] = ()
+    """The entries of `skipped` that are files which are not what they claim to be, or which the source failed to give."""
     considered: tuple[str, ...] = ()
     """Weight files of the package, sorted."""
     others: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ class _Reading:
         self._limits = limits
         self._sizes = files.sizes()
         self._skipped: dict[tuple[str, str], None] = {}
+        self._damaged: dict[tuple[str, str], None] = {}
         self._indexes: dict[str, dict[str, str]] = {}
         self._bytes = 0
         self._lock = Lock()
@@ -81,7 +84,15 @@ class _Reading:
         listing = self._main(components) if components else self._first(artifacts)
         used = {path for part in (*components.values(), listing) if part is not None for path in part.files}
         others = tuple(path for path in considered if path not in used)
-        return WeightsResult(listing, components, tuple(sorted(self._skipped)), considered, others, self._bytes)
+        return WeightsResult(
+            listing=listing,
+            components=components,
+            skipped=tuple(sorted(self._skipped)),
+            damaged=tuple(sorted(self._damaged)),
+            considered=considered,
+            others=others,
+            bytes_read=self._bytes,
+        )
 
     def _components(self, artifacts: list[Artifact]) -> dict[str, TensorListing]:
         """Listings of a diffusers pipeline's folders, in the order of model_index.json."""
@@ -209,13 +220,18 @@ class _Reading:
     def _attempt(self, path: str, action: Callable[[], _T]) -> _T | None:
         try:
             return action()
-        except (ReaderError, MissingExtraError) as error:
+        except ReaderError as error:
+            self._damaged[self._skip(path, str(error))] = None
+            return None
+        except MissingExtraError as error:
             self._skip(path, str(error))
             return None
 
-    def _skip(self, path: str, reason: str) -> None:
+    def _skip(self, path: str, reason: str) -> tuple[str, str]:
         shown = printable(path, 300)
-        self._skipped[f"weights of {shown}", reason.removeprefix(f"{shown}: ")] = None
+        entry = (f"weights of {shown}", reason.removeprefix(f"{shown}: "))
+        self._skipped[entry] = None
+        return entry
 
 
 class _Named(ByteSource):
