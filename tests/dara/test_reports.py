@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from dara.report import AuditReport, FailedAudit
@@ -114,6 +116,14 @@ def test_json_has_the_keys_of_the_contract(report: AuditReport) -> None:
         "url",
     } <= set(finding)
     assert document["skipped"] == [{"check": "DAR301", "reason": "no head"}]
+
+
+def test_json_keeps_to_the_published_schema(report: AuditReport, hostile_report: AuditReport) -> None:
+    schema = json.loads((Path(__file__).parents[2] / "docs/schema/dara-audit-1.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for line in render("jsonl", report, hostile_report, FailedAudit("x", "x: no such folder", 3)).splitlines():
+        validator.validate(json.loads(line))
 
 
 def test_json_has_no_nan(report: AuditReport) -> None:
