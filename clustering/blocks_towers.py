@@ -1,0 +1,129 @@
+"""Which stack is the model and which are its towers, encoders, decoders and helpers.
+
+Words of the path find the modality; what decides is which stacks exist beside each other, their sizes, and whether
+blocks attend across (a decoder) or a temperature parameter joins two towers (a contrastive model).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from clustering.blocks import Stack, find_stacks
+from clustering.blocks_names import Named, named_tensors, roles
+from clustering.tensors import TensorListing
+
+Modality = Literal["plain", "text", "vision", "audio", "backbone", "auxiliary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Towers:
+    """The stacks of a model by what they do; absent ones are None."""
+
+    named: tuple[Named, ...]
+    stacks: tuple[Stack, ...]
+    main: Stack | None = None
+    """The stack whose dimensions are the model's; None for two-tower models and where there is no stack."""
+    encoder: Stack | None = None
+    decoder: Stack | None = None
+    """Set together for encoder-decoders; `decoder` alone for a query decoder behind a backbone."""
+    vision: Stack | None = None
+    audio: Stack | None = None
+    text: Stack | None = None
+    """The text half of a two-tower model."""
+    backbone: Stack | None = None
+
+    @property
+    def loose(self) -> tuple[Named, ...]:
+        """Tensors outside of every stack: embeddings, stems, heads."""
+        prefixes = [stack.prefix for stack in self.stacks]
+        return tuple(named for named in self.named if not any(_in_stack(named, prefix) for prefix in prefixes))
+
+
+def _in_stack(named: Named, prefix: tuple[str | int, ...]) -> bool:
+    return len(named.path) > len(prefix) and named.path[: len(prefix)] == prefix and isinstance(named.path[len(prefix)], int)
+
+
+def modality(stack: Stack) -> Modality:
+    """What the words of a stack's path say about it."""
+    prefix = stack.prefix
+    if any(token in _role_words("auxiliary") for token in prefix):
+        return "auxiliary"
+    order: tuple[Modality, ...] = ("vision", "audio", "text", "backbone")
+    for role in order:
+        if any(token in _role_words(role) for token in prefix):
+            return role
+    return "plain"
+
+
+@cache
+def _role_words(role: str) -> frozenset[str]:
+    return frozenset(roles()["roles"][role])
+
+
+def coder(stack: Stack) -> Literal["encoder", "decoder"] | None:
+    """`encoder` or `decoder` from the first of these words in the path."""
+    for token in stack.prefix:
+        if token in _role_words("encoder"):
+            return "encoder"
+        if token in _role_words("decoder"):
+            return "decoder"
+    return None
+
+
+def find_towers(listing: TensorListing) -> Towers:
+    """Finds the stacks of a listing and gives each its place."""
+    named = named_tensors(listing)
+    stacks = find_stacks(named, names_only=listing.names_only)
+    by: dict[Modality, list[Stack]] = {}
+    for stack in stacks:
+        by.setdefault(modality(stack), []).append(stack)
+    plain = [*by.get("plain", ()), *by.get("text", ())]
+    plain.sort(key=lambda stack: -stack.elements)
+    vision, audio, backbone = (_first(by.get(role, ())) for role in ("vision", "audio", "backbone"))
+    everything = Towers(named, stacks, vision=vision, audio=audio, backbone=backbone)
+    if not plain:
+        main = vision or audio or backbone
+        return _with(everything, main=main)
+    text = _first(by.get("text", ()))
+    if text is not None and (vision is not None or audio is not None) and _contrastive(everything.loose):
+        return _with(everything, text=text)
+    encoder = _first([stack for stack in plain if coder(stack) == "encoder"])
+    decoder = _first([stack for stack in plain if coder(stack) == "decoder"])
+    if encoder is not None and decoder is not None:
+        return _with(everything, main=encoder, encoder=encoder, decoder=decoder)
+    if decoder is not None and backbone is not None and decoder.has_word("cross_attention"):
+        return _with(everything, decoder=decoder)
+    return _with(everything, main=plain[0])
+
+
+def _first(stacks: Sequence[Stack]) -> Stack | None:
+    return stacks[0] if stacks else None
+
+
+def _contrastive(loose: Sequence[Named]) -> bool:
+    return any(named.leaf.startswith("logit_scale") or named.module.startswith("logit_scale") for named in loose)
+
+
+def _with(
+    towers: Towers, *, main: Stack | None = None, encoder: Stack | None = None, decoder: Stack | None = None, text: Stack | None = None
+) -> Towers:
+    """Fills the places that were decided; a tower that is the main stack is not named a second time."""
+    vision = None if towers.vision is main else towers.vision
+    audio = None if towers.audio is main else towers.audio
+    backbone = None if towers.backbone is main else towers.backbone
+    return Towers(towers.named, towers.stacks, main, encoder, decoder, vision, audio, text, backbone)
+
+
+
+def is_of(named: Named, stack: Stack, modality: str) -> bool:
+    """Whether a loose tensor belongs to a tower: it bears the tower's words, or lies under the tower's root."""
+    if any(token in _role_words(modality) for token in (*named.path, named.leaf)):
+        return True
+    for place, token in enumerate(stack.prefix):
+        if token in _role_words(modality):
+            root = stack.prefix[: place + 1]
+            return named.path[: len(root)] == root
+    return False
