@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
+from dara.rules.common.tables import words
 from dara.subject import Subject
-
-TOY_WORDS: Final = frozenset({"tiny-random", "random", "dummy", "toy", "tester", "testing", "fixture", "stub"})
-"""Words by which test fixtures announce themselves; their dimensions are arbitrary on purpose."""
-
-PARTIAL_WORDS: Final = frozenset(
-    {"mmproj", "draft", "eagle", "eagle2", "eagle3", "mtp", "medusa", "nextn", "speculator", "dflash", "head", "heads", "layer0",
-     "embeddings", "projector", "vae", "tokenizer", "controlnet", "encoder-only", "sae", "saes", "transcoder"}
-)  # fmt: skip
-"""Words of packages that hold a part beside a model of the named size: drafts, projectors, heads, dictionaries."""
 
 PRUNED_WORDS: Final = re.compile(
     r"(?i)(?:^|[-_. ])(?:pruned?\d*|prune|slim|shear(?:ed)?|sparse\d*|upscaled?|depth[-_]?up|expanded|moe)(?:$|[-_. ])"
@@ -29,12 +22,12 @@ def repo_words(subject: Subject) -> frozenset[str]:
     if subject.parsed is None:
         return frozenset()
     words = [word for word in _SEPARATOR.split(subject.parsed.repo.lower()) if word]
-    return frozenset(words) | {f"{first}-{second}" for first, second in zip(words, words[1:], strict=False)}
+    return frozenset(words) | {f"{first}-{second}" for first, second in pairwise(words)}
 
 
 def is_toy(subject: Subject) -> bool:
     """True for test fixtures: the name says so, or the model is too small to be of use (hidden size below 48)."""
-    if repo_words(subject) & TOY_WORDS:
+    if repo_words(subject) & words("toy"):
         return True
     hidden = subject.facts.best("hidden_size")
     return hidden is not None and isinstance(hidden.value, int) and 0 < hidden.value < 48
@@ -53,7 +46,7 @@ def is_partial(subject: Subject) -> bool:
     """True when the package holds a part or not all of a model, so that nothing may be counted."""
     if subject.listing is not None and (subject.listing.incomplete or subject.listing.names_only):
         return True
-    return bool(repo_words(subject) & PARTIAL_WORDS)
+    return bool(repo_words(subject) & words("partial"))
 
 
 def resized_on_purpose(subject: Subject) -> bool:

@@ -16,7 +16,7 @@ SURE: Final = 0.9
 """Calibrated score from which a measured family is believed against the configuration."""
 
 _CLASS_SUFFIX: Final = re.compile(
-    r"(?:For[A-Z]\w*|LMHeadModel|LMHead\w*|DoubleHeadsModel|Model|WithLMHead\w*|PreTrainedModel|DecoderModel|EncoderModel)$"
+    r"(?:For[A-Z]\w*|(?:With)?LMHead\w*|DoubleHeadsModel|PreTrainedModel|DecoderModel|EncoderModel|Model)$"
 )
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 
@@ -128,7 +128,9 @@ def gather(subject: Subject) -> FamilyEvidence:
     else:
         declared = squash(declared_name)
     identification = subject.identification
-    top = identification.family[0] if identification is not None and identification.family else None
+    # A graph built from config.json repeats the configuration: it tells twins, it does not bear witness.
+    own_graph = subject.listing is not None
+    top = identification.family[0] if own_graph and identification is not None and identification.family else None
     kinship = subject.kinship
     spelling = (
         declared_name if kinship is not None and kinship.known(declared_name) else declared_name.replace("-", "_")
@@ -146,7 +148,7 @@ def gather(subject: Subject) -> FamilyEvidence:
         known=known,
         declared_twins=frozenset({declared, *twins} - {""}),
         abstained=identification.reason or "the graph resembles no known family"
-        if identification is not None and not identification.family
+        if own_graph and identification is not None and not identification.family
         else "",
     )
 

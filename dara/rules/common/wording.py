@@ -15,7 +15,7 @@ def short_number(value: float) -> str:
     for size, suffix in _SUFFIXES:
         if abs(value) >= size * 0.9995:
             return f"{value / size:.3g}{suffix}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}"
 
 
 def quoted(text: Any) -> str:

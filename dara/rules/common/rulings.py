@@ -1,0 +1,144 @@
+"""How one family claim stands against the evidence; DAR101, DAR102 and DAR601 each report their part of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from clustering.facts import Fact
+from clustering.text import escape
+from dara.findings import Confidence, Evidence
+from dara.rules.common.families import SURE, FamilyEvidence, accepted, gather, squash
+from dara.subject import Subject
+from naming.records import Claim
+
+_DIGITS: Final = re.compile(r"\d.*$")
+
+
+class Ruling(Enum):
+    """What the evidence says about one family claim."""
+
+    HELD = auto()
+    SIBLING = auto()
+    """True only through a twin: same graph, another declaration, tokenizer and code."""
+    GENERATION = auto()
+    """Another generation of the same series (`qwen3` over a `qwen2` graph)."""
+    CONTRADICTED = auto()
+    DISPUTED = auto()
+    """Configuration and weights contradict each other, and the name agrees with the configuration (DAR104)."""
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class RuledClaim:
+    """A claim with its ruling, the fact that decided, and why."""
+
+    claim: Claim
+    ruling: Ruling
+    fact: Fact | None
+    reason: str = ""
+
+
+def series(model_type: str) -> str:
+    """The series a model type belongs to: `qwen2_5_vl` and `qwen3` are both `qwen`."""
+    return _DIGITS.sub("", squash(model_type))
+
+
+def measured_fact(evidence: FamilyEvidence) -> Fact | None:
+    """The family that the graph shows, as a fact."""
+    if evidence.measured is None:
+        return None
+    twins = f", twins {', '.join(sorted(evidence.measured.twins)[:4])}" if evidence.measured.twins else ""
+    return Fact(
+        "family", evidence.measured.model_type, "measured", f"graph, score {evidence.measured.score:.2f}{twins}"
+    )
+
+
+def rule_on(claim: Claim, evidence: FamilyEvidence) -> RuledClaim:
+    """The ruling on one claim."""
+    accept = accepted(claim)
+    best = evidence.declared_fact or measured_fact(evidence)
+    shown = bool(accept & evidence.measured_set)
+    if {evidence.declared, evidence.class_family} & accept:
+        sure = evidence.measured is not None and evidence.measured.score >= SURE
+        if evidence.agree is False and not shown and sure:
+            return RuledClaim(claim, Ruling.DISPUTED, best, "config.json and the weights name different families")
+        return RuledClaim(claim, Ruling.HELD, best)
+    if accept & evidence.components:
+        return RuledClaim(claim, Ruling.HELD, best, "names a part of the model")
+    if any(len(name) > 2 and evidence.declared.startswith(name) for name in accept):
+        reason = f"{escape(evidence.declared_name)} is built on the family that the name states"
+        return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
+    if shown and evidence.agree is not True:
+        if not evidence.declared:
+            return RuledClaim(claim, Ruling.HELD, measured_fact(evidence))
+        reason = "the graph fits the name and config.json does not"
+        return RuledClaim(claim, Ruling.UNKNOWN, measured_fact(evidence), reason)
+    if shown or accept & evidence.declared_twins:
+        return RuledClaim(claim, Ruling.SIBLING, best)
+    return _apart(claim, accept, evidence, best)
+
+
+def _apart(claim: Claim, accept: frozenset[str], evidence: FamilyEvidence, best: Fact | None) -> RuledClaim:
+    """The ruling where nothing makes the claim true."""
+    if not evidence.declared and evidence.measured is None:
+        reason = evidence.abstained or "neither a configuration nor a readable graph tells the family"
+        return RuledClaim(claim, Ruling.UNKNOWN, None, reason)
+    if evidence.declared and not evidence.known and evidence.measured is None:
+        reason = f"the declared family {escape(evidence.declared_name)} is not one of those DARA knows"
+        return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
+    roots = {series(name) for name in accept}
+    own = {series(name) for name in (evidence.declared, *evidence.measured_set) if name}
+    if any(len(root) > 2 for root in roots & own):
+        return RuledClaim(claim, Ruling.GENERATION, best)
+    return RuledClaim(claim, Ruling.CONTRADICTED, best)
+
+
+def rulings(subject: Subject) -> tuple[FamilyEvidence, tuple[RuledClaim, ...]]:
+    """Rulings on every family claim about the whole model.
+
+    When a name states several families and one of them holds, the others are not accused: they name a part, a
+    parent or a teacher that the parser could not tell.
+    """
+    evidence = gather(subject)
+    claims = [claim for claim in subject.claims("family") if claim.role in ("", "main")]
+    ruled = [rule_on(claim, evidence) for claim in claims]
+    if any(item.ruling is Ruling.HELD for item in ruled):
+        ruled = [item for item in ruled if item.ruling in (Ruling.HELD, Ruling.DISPUTED)]
+    return evidence, tuple(ruled)
+
+
+def strength(claim: Claim, evidence: FamilyEvidence) -> Confidence:
+    """How sure a family accusation is: channels that agree raise it, indirect wording lowers it."""
+    if claim.modality == "ambiguous":
+        return Confidence.LOW
+    both = evidence.agree is True and evidence.measured is not None and evidence.measured.score >= SURE
+    if claim.modality == "implied":
+        return Confidence.MEDIUM if both else Confidence.LOW
+    return Confidence.HIGH if both else Confidence.MEDIUM
+
+
+def family_evidence(evidence: FamilyEvidence) -> Iterator[Evidence]:
+    """The observations behind an accusation."""
+    if evidence.declared_fact is not None:
+        yield Evidence(
+            evidence.declared_fact.source, f"{evidence.declared_fact.kind} = {escape(evidence.declared_name)}"
+        )
+    fact = measured_fact(evidence)
+    if fact is not None:
+        yield Evidence("weights", f"{fact.source}: {fact.value}")
+
+
+def observed_family(evidence: FamilyEvidence) -> str:
+    """The family the package has, in words."""
+    measured = evidence.measured.model_type if evidence.measured is not None else ""
+    if not evidence.declared:
+        return f"{escape(measured)} by its graph"
+    if evidence.measured is None:
+        return f"{escape(evidence.declared_name)} by its configuration"
+    if evidence.agree:
+        return f"{escape(evidence.declared_name)} by configuration and graph"
+    return f"{escape(evidence.declared_name)} by its configuration and {escape(measured)} by its graph"

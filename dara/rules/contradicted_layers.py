@@ -1,0 +1,93 @@
+"""DAR203."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from clustering.facts import Fact, Facts
+from dara.findings import Outcome, Severity
+from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
+from dara.rules.common.numbers import check_numbers, numbers_in, same, whole
+from dara.rules.interface import Rule
+from dara.subject import Subject
+
+_KINDS: Final = ("layers", "encoder_layers", "decoder_layers", "layers_total", "conv_layers")
+
+
+class ContradictedLayers(Rule):
+    """The number of layers in the name is not that of the model.
+
+    ## Why it matters
+    Distilled and pruned models are told apart by nothing but this number.
+
+    ## How it is checked
+    `L-12`, `6layers` and the like are compared with the repeated blocks of the main stack, of the encoder and of
+    the decoder, and with their sum. The number in a residual network's name counts convolutions, so it is compared
+    with three (bottleneck) or two for each block, and two more.
+
+    ## Example
+    `someone/chinese-bert_L-6_H-768` with 12 blocks in `bert.encoder.layer`.
+
+    ## Known limits
+    Pruned and depth-extended models whose name says so are skipped; so are networks whose depth is a list of stages
+    other than residual ones.
+    """
+
+    code = "DAR203"
+    slug = "contradicted-layers"
+    severity = Severity.ERROR
+    since = "0.1.0"
+
+    def check(self, subject: Subject) -> Iterator[Outcome]:
+        """Compares stated layers with every stack of the model."""
+        claims = subject.claims("layers")
+        if not claims:
+            return
+        if is_adapter(subject) or is_partial(subject) or is_toy(subject) or resized_on_purpose(subject):
+            yield self.skipped("adapters, parts, fixtures and pruned models keep the number of their origin")
+            return
+        depths = subject.facts.best("depths")
+        extra = (*_sums(subject.facts), *_convolutions(subject, depths))
+        if depths is not None and not extra:
+            yield self.skipped("the depth of the model is a list of stages")
+            return
+        widened = _with(subject, extra)
+        kinds = ("conv_layers",) if depths is not None else _KINDS
+        yield from check_numbers(self, widened, claims, kinds, "number of layers", accept=same)
+
+
+def _with(subject: Subject, extra: tuple[Fact, ...]) -> Subject:
+    from dataclasses import replace
+
+    return replace(subject, facts=Facts((*subject.facts, *extra))) if extra else subject
+
+
+def _sums(facts: Facts) -> Iterator[Fact]:
+    """Encoder plus decoder, for names that count both."""
+    encoder, decoder = facts.best("encoder_layers"), facts.best("decoder_layers")
+    if encoder is not None and decoder is not None:
+        first, second = whole(encoder.value), whole(decoder.value)
+        if first is not None and second is not None:
+            source = f"{encoder.source}; {decoder.source}"
+            yield Fact("layers_total", first + second, encoder.basis, source)
+
+
+def _convolutions(subject: Subject, depths: Fact | None) -> Iterator[Fact]:
+    """Layers as residual networks count them: He et al. 2015, table 1 (50 = 3 x 16 + 2, 18 = 2 x 8 + 2)."""
+    if depths is None:
+        return
+    family = subject.facts.best("family")
+    name = str(family.value) if family is not None else ""
+    if not any(word in name for word in ("resnet", "regnet", "resnext", "timm")):
+        return
+    blocks = sum(numbers_in(depths.value))
+    kind: Any = (subject.config or {}).get("layer_type")
+    for each in (3, 2):
+        if kind is None or (kind == "bottleneck") == (each == 3):
+            yield Fact(
+                "conv_layers",
+                each * blocks + 2,
+                depths.basis,
+                f"{depths.source} ({each} for each of {blocks} blocks, and 2)",
+            )

@@ -1,0 +1,176 @@
+"""DAR201."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from clustering.facts import Fact
+from dara.findings import Confidence, Evidence, Outcome, Severity
+from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
+from dara.rules.common.wording import listed, quoted, short_number
+from dara.rules.interface import Rule
+from dara.subject import Subject
+from naming.records import Claim
+
+LOW: Final = 0.75
+HIGH: Final = 1.45
+"""Truthful names lie between these ratios of measured to stated parameters. Of 1,416 leaderboard models with one stated
+count, 98 % are at most 1.34 (2B for Gemma's 2.61 B, 160M for Pythia's 213 M with an untied head) and 99 % at least .91;
+what lies beyond is other models, double precision counted twice, and the defects this rule looks for
+(`python benchmarks/parameters.py`)."""
+
+SURE_LOW: Final = 0.6
+SURE_HIGH: Final = 1.8
+"""Beyond these a contradiction is an error: no truthful name of the same table, vision towers included, is out here."""
+
+MIXTURE_LOW: Final = 0.5
+MIXTURE_HIGH: Final = 1.2
+"""`8x7B` holds 46.7e9, .83 of the product: attention is shared; the fewer experts, the nearer to one."""
+
+_JOINED: Final = re.compile(r"^[vV]?\d+[_.](\d+(?:\.\d+)?)\s*([bBmM])$")
+_SCALE: Final = {"b": 1e9, "m": 1e6}
+
+
+class ContradictedParameters(Rule):
+    """The number of parameters in the name is not that of the weights.
+
+    ## Why it matters
+    People pick hardware, and judge quality and price, by this number.
+
+    ## How it is checked
+    The logical number of parameters, with packed quantization unpacked and shared tensors counted once, is compared
+    with every count in the name, with and without embeddings, and with that of each large sub-model. The tolerance is
+    measured on published models (a "7B" may hold 6.7e9, a "2B" 2.6e9, an "8x7B" 46.7e9; "A3B" speaks of active ones).
+
+    ## Example
+    `someone/assistant-7b` whose tensors hold 1.1e9 parameters.
+
+    ## Known limits
+    Adapters, drafts, projectors, incomplete packages, and fixtures with random weights are skipped. When a name
+    states several counts (a teacher's too) it is enough that one holds.
+    """
+
+    code = "DAR201"
+    slug = "contradicted-parameters"
+    severity = Severity.ERROR
+    since = "0.1.0"
+
+    def check(self, subject: Subject) -> Iterator[Outcome]:
+        """Compares stated counts with the counted parameters."""
+        claims = subject.claims("parameters")
+        if not claims:
+            return
+        reason = _exempt(subject)
+        fact = subject.facts.best("parameters")
+        if reason or fact is None or not isinstance(fact.value, int | float) or fact.value <= 0:
+            yield self.skipped(reason or "no weight header tells the number of parameters")
+            return
+        counts = possible_counts(subject, float(fact.value))
+        holding = [claim for claim in claims if any(_holds(claim, count, subject) for count in counts)]
+        for claim in claims:
+            if claim in holding:
+                yield self.held(claim, fact)
+            elif holding or _speaks_of_active(claim):
+                yield self.skipped(f"{quoted(claim.text)} speaks of another count, or of a part")
+            else:
+                yield self._contradiction(subject, claim, fact, counts)
+
+    def _contradiction(self, subject: Subject, claim: Claim, fact: Fact, counts: tuple[float, ...]) -> Outcome:
+        stated = max(_stated(claim), default=0.0)
+        ratios = [count / stated for count in counts] if stated else [1.0]
+        far = all(not SURE_LOW <= ratio <= SURE_HIGH for ratio in ratios) or isinstance(claim.value, Mapping)
+        confidence = Confidence.HIGH if far and fact.basis == "measured" else Confidence.MEDIUM
+        if claim.modality == "ambiguous" or resized_on_purpose(subject):
+            confidence = Confidence.LOW
+        sure = far and confidence >= Confidence.MEDIUM
+        return self.finding(
+            f"name says {short_number(stated)} parameters ({quoted(claim.text)}), "
+            f"the weights hold {short_number(float(fact.value))}",
+            confidence=confidence,
+            severity=None if sure else Severity.WARNING,
+            claim=claim,
+            fact=fact,
+            evidence=(
+                Evidence(fact.source, f"{int(fact.value):,} parameters"),
+                Evidence("name", f"tolerated: {listed(f'{value:.3g}' for value in _bounds(claim))} parameters"),
+            ),
+        )
+
+
+def _exempt(subject: Subject) -> str:
+    if is_adapter(subject):
+        return "an adapter is named after the model that it changes"
+    if is_partial(subject):
+        return "the package holds a part of a model, or not all of its shards"
+    if is_toy(subject):
+        return "a fixture with arbitrary dimensions"
+    return ""
+
+
+def possible_counts(subject: Subject, total: float) -> tuple[float, ...]:
+    """The total, the total without embeddings, active parameters, and totals of large sub-models."""
+    counts = [total]
+    embedded = subject.facts.best("embedding_parameters")
+    if embedded is not None and isinstance(embedded.value, int | float) and 0 < embedded.value < total:
+        counts.append(total - embedded.value)
+    active = subject.facts.best("parameters_active")
+    if active is not None and isinstance(active.value, int | float) and active.value > 0:
+        counts.append(float(active.value))
+    counts.extend(_sub_models(subject, total))
+    return tuple(counts)
+
+
+def _sub_models(subject: Subject, total: float) -> Iterator[float]:
+    """Parameters under each first or second segment of the tensor names that has 30 to 97 % of all.
+
+    A vision-language model is often named after its language model alone (`blip2-opt-2.7b`).
+    """
+    if subject.listing is None or subject.listing.names_only:
+        return
+    sums: dict[str, int] = {}
+    for tensor in subject.listing.tensors:
+        pieces = tensor.name.split(".", 3)
+        for depth in (1, 2):
+            if len(pieces) > depth + 1:
+                key = ".".join(pieces[:depth])
+                sums[key] = sums.get(key, 0) + tensor.elements
+    yield from (float(count) for count in dict.fromkeys(sums.values()) if 0.3 * total <= count <= 0.97 * total)
+
+
+def _speaks_of_active(claim: Claim) -> bool:
+    return isinstance(claim.value, Mapping) and not _stated(claim)
+
+
+def _stated(claim: Claim) -> tuple[float, ...]:
+    """Counts that the claim can mean."""
+    value: Any = claim.value
+    if isinstance(value, Mapping):
+        experts, each = value.get("experts"), value.get("each")
+        if isinstance(experts, int | float) and isinstance(each, int | float):
+            return (float(experts) * float(each),)
+        total = value.get("total")
+        return (float(total),) if isinstance(total, int | float) and total > 0 else ()
+    if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
+        return ()
+    joined = _JOINED.match(claim.text.strip())  # "v9_7_1B": a version and a count look like one decimal number
+    if joined:
+        return (float(value), float(joined[1]) * _SCALE[joined[2].lower()])
+    return (float(value),)
+
+
+def _holds(claim: Claim, count: float, subject: Subject) -> bool:
+    if isinstance(claim.value, Mapping) and "each" in claim.value:
+        return any(MIXTURE_LOW <= count / stated <= MIXTURE_HIGH for stated in _stated(claim))
+    if isinstance(claim.value, Mapping) and "active" in claim.value:
+        active = subject.facts.best("parameters_active")
+        stated = claim.value["active"]
+        numbers = active is not None and isinstance(active.value, int | float) and isinstance(stated, int | float)
+        return bool(numbers and active is not None and 0.5 <= active.value / stated <= 2.0)
+    return any(LOW <= count / stated <= HIGH for stated in _stated(claim))
+
+
+def _bounds(claim: Claim) -> tuple[float, ...]:
+    low, high = (MIXTURE_LOW, MIXTURE_HIGH) if isinstance(claim.value, Mapping) else (LOW, HIGH)
+    return tuple(bound for stated in _stated(claim)[:1] for bound in (stated * low, stated * high))
