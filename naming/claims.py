@@ -1,0 +1,197 @@
+"""From components to claims: only statements that a package can be checked against."""
+
+# ruff: noqa: ARG001 (the functions of one registry share their arguments)
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from naming.records import Claim, Modality
+from naming.resolve.scene import Scene
+from naming.segment import Segment
+
+_ADAPTERS = frozenset(
+    ["lora", "qlora", "dora", "peft", "adapter", "adapters", "loha", "lokr", "ia3", "delta", "lycoris"]
+)
+_SIMPLE = {
+    "layers": "layers", "hidden": "hidden_size", "heads": "attention_heads", "dataset": "dataset", "task": "task",
+    "version": "version", "context": "context", "dtype": "dtype", "format": "format", "language": "language",
+}  # fmt: skip
+"""Categories whose value is the claim's value."""
+
+
+def claims_of(scene: Scene) -> list[Claim]:
+    """Claims of a resolved name, in the order of the name."""
+    claims: list[tuple[int, Claim]] = []
+    mains = sum(segment.category == "architecture" and segment.role == "main" for segment in scene.segments)
+    for place, segment in enumerate(scene.segments):
+        maker = _MAKERS.get(segment.category)
+        if maker is not None:
+            claims += ((segment.start, claim) for claim in maker(scene, place, segment, mains))
+    claims += _quantization(scene)
+    claims.sort(key=lambda pair: pair[0])
+    return [claim for _, claim in claims]
+
+
+def _text(scene: Scene, first: Segment, last: Segment | None = None) -> str:
+    return scene.repo[first.start : (last or first).end]
+
+
+def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    entry = segment.entry
+    last = segment
+    if segment.note and scene.category(place + 1) == "version":
+        last = scene.segments[place + 1]
+    if segment.role == "backbone":
+        yield _backbone(scene, place, segment)
+        return
+    distinct = {
+        str(other.value) for other in scene.segments if other.category == "architecture" and other.role == "main"
+    }
+    modality: Modality = "stated"
+    if mains > 1 and segment.role == "main" and len(distinct) > 1:
+        modality = "ambiguous"
+    elif segment.fused or (entry is not None and entry.get("brand")):
+        modality = "implied"
+    if entry is not None and entry.get("strength") == "usual":
+        modality = "ambiguous"
+    yield Claim(
+        "family",
+        segment.value,
+        _text(scene, segment, last),
+        modality,
+        segment.role,
+        accepts_of(segment),  # type: ignore[arg-type]
+    )
+
+
+def accepts_of(segment: Segment) -> tuple[str, ...]:
+    """Every model type under which an architecture's words are true, the family itself first."""
+    family = str(segment.value)
+    accepts = segment.entry.get("accepts", ()) if segment.entry is not None else ()
+    return tuple(dict.fromkeys((family, *accepts)))
+
+
+def _backbone(scene: Scene, place: int, segment: Segment) -> Claim:
+    last = segment
+    variant = None
+    following = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
+    if following is not None and following.category in ("size", "layers"):
+        variant, last = str(following.value), following
+    value = {"family": segment.value, "variant": variant}
+    return Claim("backbone", value, _text(scene, segment, last), "stated", "backbone", accepts_of(segment))
+
+
+def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    entry = segment.entry
+    if entry is None or mains or not entry.get("family"):
+        return
+    if any(other.category == "architecture" for other in scene.segments):
+        return
+    modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
+    family = entry.get("family")
+    accepts = tuple(dict.fromkeys((family, *entry.get("accepts", ()))))
+    yield Claim("family", family, segment.text, modality, "main", accepts)
+
+
+def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    role = "main"
+    for other in reversed(scene.segments[:place]):
+        if other.category == "architecture":
+            role = other.role or "main"
+            break
+    yield Claim("size", segment.value, segment.text, "stated", role)  # type: ignore[arg-type]
+
+
+def _parameters(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    value = segment.value
+    yield Claim("parameters", value, segment.text)
+    if isinstance(value, dict) and "experts" in value:
+        yield Claim("experts", value["experts"], segment.text)
+
+
+def _input(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    value = segment.value
+    if isinstance(value, int):
+        yield Claim("image_size", value, segment.text)
+    elif isinstance(value, str):
+        patch = re.fullmatch(r"patch(\d{1,3})", value)
+        pair = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
+        if patch:
+            yield Claim("patch_size", int(patch[1]), segment.text)
+        elif pair:
+            sides = [int(pair[1]), int(pair[2])]
+            yield Claim("image_size", sides[0] if sides[0] == sides[1] else sides, segment.text)
+        elif value in ("cased", "uncased"):
+            yield Claim("casing", value, segment.text)
+
+
+def _adaptation(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    if segment.value in _ADAPTERS and not any(other.value == "merged" for other in scene.segments):
+        yield Claim("adapter", segment.value, segment.text)
+
+
+def _other(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    if segment.kind == "labels" and segment.category == "other":
+        found = re.match(r"\d+", segment.key)
+        if found and not segment.key.endswith(("way", "stars", "star")):
+            yield Claim("num_labels", int(found[0]), segment.text)
+    elif segment.key == "moe":
+        yield Claim("experts", "moe", segment.text)
+
+
+def _simple(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+    yield Claim(_SIMPLE[segment.category], segment.value, segment.text)
+
+
+def _quantization(scene: Scene) -> list[tuple[int, Claim]]:
+    """One claim for each quantization method, with the bits that are stated beside it."""
+    parts = [segment for segment in scene.segments if segment.category == "quantization"]
+    if not parts:
+        return []
+    methods: list[tuple[Segment, str]] = []
+    bits: list[tuple[Segment, float]] = []
+    for segment in parts:
+        method, width = quantization_facts(segment)
+        if method:
+            methods.append((segment, method))
+        if width:
+            bits.append((segment, width))
+    claims = []
+    for segment, method in methods or [(bits[0][0], "")] if bits or methods else []:
+        own = quantization_facts(segment)[1]
+        other = next(((with_bits, width) for with_bits, width in bits if with_bits is not segment), None)
+        width = own or (other[1] if other else None)
+        value = {"method": method or None, "bits": width}
+        last = segment
+        first = segment
+        if not own and other and abs(parts.index(other[0]) - parts.index(segment)) == 1:
+            first, last = sorted((segment, other[0]), key=lambda item: item.start)
+            if any(first.start < between.start < last.start for between in scene.segments):
+                first = last = segment
+        claims.append((first.start, Claim("quantization", value, _text(scene, first, last))))
+    return claims
+
+
+def quantization_facts(segment: Segment) -> tuple[str, float | None]:
+    """Method and bits that a quantization component states; an empty method or None where it does not say."""
+    entry = segment.entry
+    if entry is not None and (entry.get("method") or entry.get("bits")):
+        return str(entry.get("method") or ""), entry.get("bits")
+    text = segment.key
+    digits = re.search(r"\d+(?:\.\d+)?", segment.text.replace("_", "."))
+    if segment.kind == "gguf":
+        return "gguf", float(digits[0][0]) if digits else None
+    if segment.kind == "weights":
+        return "", float(re.sub(r"\D.*", "", text[1:]))
+    if segment.kind in ("bits", "integers", "bpw") and digits:
+        return "exl2" if segment.kind == "bpw" else "", float(digits[0])
+    return "", None
+
+
+_MAKERS: dict[str, Callable[[Scene, int, Segment, int], Iterable[Claim]]] = {
+    "architecture": _family, "product": _product, "size": _size, "parameters": _parameters, "input": _input,
+    "adaptation": _adaptation, "other": _other, "training": _other,
+    **dict.fromkeys(_SIMPLE, _simple),
+}  # fmt: skip

@@ -1,0 +1,227 @@
+"""The spaCy pipeline that reads names: a tokenizer, and the resolver, span and claim components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, get_args
+
+from naming._spacy import load_spacy
+from naming.claims import claims_of
+from naming.convention import convention_of
+from naming.errors import NameRefused
+from naming.lexicon import Lexicon, default_lexicon
+from naming.records import Category, Component, ParsedName
+from naming.resolve import Scene, resolve
+from naming.segment import Segment, Segmenter
+from naming.text import check, fold, split_owner
+
+load_spacy()
+
+from spacy.language import Language  # noqa: E402 (torch is hidden while spaCy is imported, see naming._spacy)
+from spacy.tokens import Doc, Span  # noqa: E402
+from spacy.vocab import Vocab  # noqa: E402
+
+COMPONENTS = "components"
+"""Span group that holds the components of a parsed name."""
+BATCH_SIZE = 512
+_SEGMENTS = "dara.segments"
+_SCENE = "dara.scene"
+_PARSED = "dara.parsed"
+
+
+class NameTokenizer:
+    """Cuts a repository name at separators, camelCase, digits, and inside words fused from known ones.
+
+    Tokens are the segments and the separators between them, so `doc.text` is the name as written. What the lexicons
+    count as one item (`xlm-roberta`, `8x7B`, `v1.5`, `opus-mt`, `q4_K_M`) is one token. Each segment carries its
+    candidate meanings from the lexicons.
+    """
+
+    def __init__(self, vocab: Vocab, lexicon: Lexicon) -> None:
+        self.vocab = vocab
+        self.lexicon = lexicon
+        self.segmenter = Segmenter(lexicon)
+
+    def __call__(self, text: str) -> Doc:
+        """Tokenize the repository part of a name."""
+        folded = fold(text)
+        segments = self.segmenter.segments(text, folded)
+        words: list[str] = []
+        end = 0
+        for segment in segments:
+            if segment.start > end:
+                words.append(text[end : segment.start])
+            segment.token = len(words)
+            words.append(segment.text)
+            end = segment.end
+        if end < len(text):
+            words.append(text[end:])
+        doc = Doc(self.vocab, words=words, spaces=[False] * len(words))
+        doc.user_data[_SEGMENTS] = (folded, segments)
+        return doc
+
+
+@Language.factory("name_resolver", default_config={"timm": True})
+class NameResolver:
+    """Settles category, value and role of every segment from the words around it."""
+
+    def __init__(self, nlp: Language, name: str, timm: bool) -> None:  # noqa: FBT001 (spaCy passes settings so)
+        self.name = name
+        self.timm = timm
+        tokenizer = nlp.tokenizer
+        assert isinstance(tokenizer, NameTokenizer)
+        self.lexicon = tokenizer.lexicon
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Resolve one document made by `NameTokenizer`."""
+        folded, segments = doc.user_data[_SEGMENTS]
+        name = doc._context if isinstance(doc._context, str) else ""  # type: ignore[attr-defined]  # noqa: SLF001
+        owner = split_owner(name)[0]
+        text = name[len(owner) + 1 :] if owner else (name or doc.text)
+        doc.user_data[_SCENE] = resolve(text, folded, owner, segments, self.lexicon, timm=self.timm)
+        return doc
+
+
+@Language.factory("name_spans", default_config={"key": COMPONENTS})
+class NameSpans:
+    """Writes the settled segments as a span group: label = category, `span._.value` and `span._.role`."""
+
+    def __init__(self, nlp: Language, name: str, key: str) -> None:
+        self.name = name
+        self.key = key
+        for category in get_args(Category):
+            nlp.vocab.strings.add(category)
+        for extension, default in (("value", None), ("role", "")):
+            if not Span.has_extension(extension):
+                Span.set_extension(extension, getter=_getter(extension, default))
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Add the span group to one resolved document."""
+        segments = doc.user_data[_SCENE].segments
+        group = []
+        for place, segment in enumerate(segments):
+            behind = segments[place + 1].token if place + 1 < len(segments) else len(doc)
+            group.append(Span(doc, segment.token, _last_token(doc, segment, behind), label=segment.category))
+        doc.spans[self.key] = group
+        return doc
+
+
+@Language.factory("name_claims")
+class NameClaims:
+    """Builds the record of a resolved name: components, convention and checkable claims."""
+
+    def __init__(self, nlp: Language, name: str) -> None:
+        self.name = name
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Build the record of one resolved document."""
+        scene: Scene = doc.user_data[_SCENE]
+        components = tuple(
+            Component(s.text, s.start, s.end, s.category, s.value, s.role)  # type: ignore[arg-type]
+            for s in scene.segments
+        )
+        name = doc._context if isinstance(doc._context, str) else scene.repo  # type: ignore[attr-defined]  # noqa: SLF001
+        doc.user_data[_PARSED] = ParsedName(
+            name,
+            scene.owner,
+            scene.repo,
+            components,
+            convention_of(scene.repo, scene.segments),
+            tuple(claims_of(scene)),
+        )
+        return doc
+
+
+def _getter(extension: str, default: object) -> Callable[[Span], object]:
+    def get(span: Span) -> object:
+        scene = span.doc.user_data.get(_SCENE)
+        for segment in scene.segments if scene is not None else ():
+            if segment.start == span.start_char and segment.end == span.end_char:
+                return getattr(segment, extension)
+        return default
+
+    return get
+
+
+def _last_token(doc: Doc, segment: Segment, behind: int) -> int:
+    """Token behind a segment: one further, unless the resolver joined several tokens (titles)."""
+    first: int = segment.token
+    if len(doc[first]) == segment.end - segment.start:
+        return first + 1
+    last = first + 1
+    while last < behind and doc[last].idx < segment.end:
+        last += 1
+    return last
+
+
+def build(lexicon: Lexicon | None = None) -> Language:
+    """Make a new pipeline.
+
+    Args:
+        lexicon: what words mean; the packaged lexicons when not given.
+    """
+    words = lexicon if lexicon is not None else default_lexicon()
+    vocab = Vocab()
+    nlp = Language(vocab, create_tokenizer=lambda nlp: NameTokenizer(nlp.vocab, words))
+    for component in ("name_resolver", "name_spans", "name_claims"):
+        nlp.add_pipe(component)
+    return nlp
+
+
+@cache
+def pipeline() -> Language:
+    """The pipeline with the packaged lexicons, made once."""
+    return build()
+
+
+def parse_name(name: str) -> ParsedName:
+    """Take a package name apart.
+
+    Args:
+        name: `owner/repo`, `owner/repo/file` or a bare name.
+
+    Raises:
+        NameRefused: the string is no name (empty, too long, not valid Unicode).
+    """
+    return next(parse_names((name,), batch_size=1))
+
+
+def parse_names(
+    names: Iterable[str],
+    batch_size: int = BATCH_SIZE,
+    on_refused: Callable[[str, NameRefused], object] | None = None,
+) -> Iterator[ParsedName]:
+    """Take a stream of names apart in constant memory; the order is kept.
+
+    Args:
+        names: names, read batch by batch.
+        batch_size: names that are held at a time; it does not change any result.
+        on_refused: called for strings that are no names, which are then left out. Without it the first one raises.
+
+    Raises:
+        NameRefused: a string is no name and `on_refused` is not given.
+    """
+    nlp = pipeline()
+    stream = iter(names)
+    while batch := list(islice(stream, batch_size)):
+        pairs = [(split_owner(name)[1], name) for name in _accepted(batch, on_refused)]
+        with nlp.memory_zone():  # frees the strings of this batch, so that endless streams do not fill the vocabulary
+            parsed = [doc.user_data[_PARSED] for doc, _ in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size)]
+        yield from parsed
+
+
+def _accepted(batch: list[str], on_refused: Callable[[str, NameRefused], object] | None) -> Iterator[str]:
+    for name in batch:
+        try:
+            yield check(name)
+        except NameRefused as refusal:
+            if on_refused is None:
+                raise
+            on_refused(name, refusal)
+
+
+def state(doc: Doc) -> Any:
+    """The resolver's scene of a document, for debugging and for the letters view."""
+    return doc.user_data[_SCENE]

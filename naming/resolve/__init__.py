@@ -1,0 +1,50 @@
+"""Settles what the segments of a name mean, from the words around them.
+
+The passes run from what is certain to what depends on it: family words, numeric shapes, the other words, bare numbers,
+unknown words, then generations and roles, which need all of these. Each pass is one module and only decides segments
+that are still open.
+"""
+
+from __future__ import annotations
+
+import re
+
+from naming.lexicon import Lexicon
+from naming.resolve.architectures import settle_architectures
+from naming.resolve.generations import settle_generations
+from naming.resolve.numbers import settle_numbers, settle_shapes
+from naming.resolve.roles import settle_roles
+from naming.resolve.scene import Scene
+from naming.resolve.words import settle_unknown, settle_words
+from naming.segment import Segment
+
+__all__ = ["Scene", "resolve"]
+
+_TIMM = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)?")
+
+
+def resolve(
+    repo: str, folded: str, owner: str, segments: list[Segment], lexicon: Lexicon, *, timm: bool = True
+) -> Scene:
+    """Give every segment its category, value and role.
+
+    Args:
+        repo: the repository name as written.
+        folded: the same, folded.
+        owner: the owner's name, which may occur in the repository's.
+        segments: what the segmenter cut; changed in place.
+        lexicon: the lexicon that the segments' meanings come from.
+        timm: whether names of the form `architecture.tag` are read as timm's.
+    """
+    scene = Scene(repo, folded, owner, segments, lexicon)
+    if timm and "." in repo and "-" not in repo and _TIMM.fullmatch(repo):
+        scene.timm = True
+        scene.tag_from = repo.index(".")
+    settle_architectures(scene)
+    settle_shapes(scene)
+    settle_words(scene)
+    settle_numbers(scene)
+    settle_unknown(scene)
+    settle_generations(scene)
+    settle_roles(scene)
+    return scene

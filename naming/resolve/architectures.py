@@ -1,0 +1,111 @@
+"""Which segments name an architecture: family words that are also ordinary words need evidence beside them."""
+
+from __future__ import annotations
+
+from naming.domains import domain_of
+from naming.lexicon import Entry
+from naming.resolve.scene import Scene, decide, meaning
+from naming.segment import Segment
+
+_EVIDENCE = frozenset(
+    ["size", "dataset", "task", "training", "adaptation", "quantization", "dtype", "format", "language", "input"]
+)
+_SHAPES = frozenset(
+    [
+        "parameters", "experts_each", "active", "effective", "version", "dotted", "layers", "hidden", "patch", "bits",
+        "gguf", "integers", "pair", "weights",
+    ]
+)  # fmt: skip
+_MENTION_AFTER = frozenset(["prompt", "prompts", "promptgenerator", "generated", "detector", "detection", "style"])
+"""`stable-diffusion-prompt-generator`, `chatgpt-detector`: the model is about that other model."""
+_MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not"])
+
+
+def settle_architectures(scene: Scene) -> None:
+    """Decide every segment with a family meaning that the name supports, and collect the domains of those families."""
+    candidates = [
+        (place, entry)
+        for place, segment in enumerate(scene.segments)
+        if (entry := meaning(segment, "architecture")) is not None
+    ]
+    if not candidates:
+        return
+    strong = [place for place, (where, entry) in enumerate(candidates) if not entry.get("word")]
+    for place, entry in candidates:
+        segment = scene.segments[place]
+        if entry.get("part") and strong:
+            continue
+        if entry.get("word") and not _supported(scene, place, entry, others=len(candidates) > 1, strong=bool(strong)):
+            continue
+        if len(segment.entries) > 1 and _other_meaning_wins(scene, place, segment, strong=bool(strong)):
+            continue
+        if _mentioned(scene, place, len(candidates)):
+            decide(segment, "other", segment.key)
+            continue
+        decide(segment, "architecture", family_of(entry), entry)
+        segment.role = "main"
+        domain = domain_of(family_of(entry))
+        if domain:
+            scene.domains.add(domain)
+
+
+def family_of(entry: Entry) -> str:
+    """The family that a meaning stands for."""
+    family: str = entry.get("family") or str(entry.value)
+    return family
+
+
+def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: bool) -> bool:
+    """Whether an ordinary word stands for a family here."""
+    segment = scene.segments[place]
+    text = segment.text
+    if len(text) > 1 and text.isupper() and not scene.repo.isupper():
+        return not strong or _beside_evidence(scene, place)
+    if any(character.isdigit() for character in segment.key):
+        return True
+    if len(scene.segments) == 1:
+        return True
+    if strong and others:
+        return _beside_evidence(scene, place, near=1) or _beside_architecture(scene, place)
+    return _beside_evidence(scene, place) or (place in (0, len(scene.segments) - 1) and _any_evidence(scene))
+
+
+def _beside_evidence(scene: Scene, place: int, near: int = 2) -> bool:
+    for other in range(max(0, place - 1), min(len(scene.segments), place + near + 1)):
+        if other != place and _is_evidence(scene.segments[other]):
+            return True
+    return False
+
+
+def _any_evidence(scene: Scene) -> bool:
+    return any(_is_evidence(segment) for segment in scene.segments)
+
+
+def _is_evidence(segment: Segment) -> bool:
+    if segment.kind in _SHAPES:
+        return True
+    return any(entry.category in _EVIDENCE and not entry.get("word") for entry in segment.entries)
+
+
+def _beside_architecture(scene: Scene, place: int) -> bool:
+    return any(
+        0 <= other < len(scene.segments) and meaning(scene.segments[other], "architecture") is not None
+        for other in (place - 1, place + 1)
+    )
+
+
+def _other_meaning_wins(scene: Scene, place: int, segment: Segment, *, strong: bool) -> bool:
+    """Whether a segment that could be a family is rather its other meaning, because a clearer family is there."""
+    if not strong:
+        return False
+    entry = meaning(segment, "architecture")
+    return entry is not None and bool(entry.get("word")) and len(segment.key) <= 4
+
+
+def _mentioned(scene: Scene, place: int, candidates: int) -> bool:
+    after = scene.key(place + 1)
+    if candidates > 1 and after in _MENTION_AFTER and after != "detector":
+        return True
+    if after in ("prompt", "prompts") and place + 1 < len(scene.segments):
+        return True
+    return scene.key(place - 1) in _MENTION_BEFORE

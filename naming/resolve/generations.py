@@ -1,0 +1,72 @@
+"""Which family a generational word stands for, given the version and the variant words around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from naming.resolve.scene import Scene
+from naming.segment import Segment
+
+_REACH = 8
+"""Segments behind the family word that may tell its generation or variant."""
+
+
+def settle_generations(scene: Scene) -> None:
+    """Refine the value and the accepted types of generational families (`Qwen` + `2.5` + `VL` is qwen2_5_vl)."""
+    places = scene.architectures()
+    for number, place in enumerate(places):
+        segment = scene.segments[place]
+        entry = segment.entry
+        if entry is None or not (entry.get("generations") or entry.get("with")):
+            continue
+        behind = places[number + 1] if number + 1 < len(places) else len(scene.segments)
+        facts: Mapping[str, Any] = entry.attributes
+        version = _version(scene, place, behind, facts.get("generations", {}))
+        if version is not None:
+            facts = facts["generations"][version]
+            segment.note = version
+        words = list(_words(scene, place, min(behind, place + 1 + _REACH)))
+        variants = facts.get("with") or (entry.get("with") if version is None else None) or {}
+        for word in words:
+            if word in variants:
+                facts = variants[word]
+                break
+        if facts is not entry.attributes:
+            segment.value = facts.get("family", segment.value)
+            segment.entry = _with(segment, facts)
+
+
+def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, Any]) -> str | None:
+    for other in range(place + 1, min(behind, place + 1 + _REACH)):
+        segment = scene.segments[other]
+        if segment.category == "version" and isinstance(segment.value, str):
+            adjacent = other == place + 1
+            for candidate in (segment.value, segment.value.removesuffix(".0"), segment.value.split(".")[0]):
+                if candidate in generations and (adjacent or candidate == segment.value):
+                    return candidate
+            if adjacent:
+                return None
+        elif other == place + 1 and segment.key in generations:
+            return segment.key
+    return None
+
+
+def _words(scene: Scene, place: int, behind: int) -> Iterator[str]:
+    """Variant words behind (and right before) the family word; mixtures of experts also show in the numbers."""
+    for other in range(place + 1, behind):
+        segment = scene.segments[other]
+        yield segment.key
+        if isinstance(segment.value, dict) and ("active" in segment.value or "experts" in segment.value):
+            yield "moe"
+    if place:
+        yield scene.key(place - 1)
+
+
+def _with(segment: Segment, facts: Mapping[str, Any]) -> Any:
+    from naming.lexicon import Entry
+
+    entry = segment.entry
+    assert entry is not None
+    merged = {**entry.attributes, "accepts": tuple(facts.get("accepts", ())), "family": facts.get("family")}
+    return Entry(entry.surface, entry.category, entry.value, merged, entry.joints)

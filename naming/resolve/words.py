@@ -1,0 +1,206 @@
+"""Which meaning a word has where the lexicons know several, and what unknown words are."""
+
+from __future__ import annotations
+
+import re
+
+from naming.domains import domain_of
+from naming.lexicon import Entry
+from naming.resolve.scene import TECHNICAL, Scene, decide, meaning
+from naming.segment import Segment
+
+_PRIORITY = (
+    "product", "dataset", "task", "quantization", "dtype", "format", "adaptation", "training", "size", "organization",
+    "input", "context", "version", "language", "other", "identifier",
+)  # fmt: skip
+"""Order in which meanings of one word are tried; each has its own test below."""
+_GENERIC = frozenset(["model", "models", "test", "demo", "weights", "dummy", "checkpoint", "my", "new", "final"])
+_LANGUAGE_CONTEXT = ("speech", "encoder", "seq2seq")
+
+
+def settle_words(scene: Scene) -> None:
+    """Decide words that the lexicons know."""
+    scene.translation = (
+        scene.translation
+        or any(
+            segment.category == "architecture" and segment.value in ("marian", "m2m_100") for segment in scene.segments
+        )
+        or any(
+            segment.key in ("mt", "nmt", "translation", "translator", "translate", "mmt") for segment in scene.segments
+        )
+    )
+    for place, segment in scene.undecided():
+        if not segment.entries:
+            continue
+        for category in _PRIORITY:
+            entry = meaning(segment, category)
+            if entry is not None and _fits(scene, place, segment, category, entry):
+                decide(segment, _recast(scene, place, segment, category), None, entry)
+                break
+    _instruct_or_italian(scene)
+
+
+def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entry) -> bool:
+    if category == "language":
+        return _is_language(scene, place, segment, entry)
+    if category == "size":
+        return _is_size(scene, place, segment)
+    if category == "product" and entry.get("word"):
+        return _product_context(scene, place)
+    if category == "organization" and entry.get("word"):
+        return False
+    if category in ("dataset", "task", "training", "adaptation", "format", "quantization", "input") and entry.get(
+        "word"
+    ):
+        return len(scene.segments) > 1
+    return True
+
+
+def _recast(scene: Scene, place: int, segment: Segment, category: str) -> str:
+    """`base` is a training stage behind a parameter count, and no size behind SDXL."""
+    if category == "size" and segment.key == "base":
+        if (
+            scene.parameters
+            and scene.any_domain("llm", "vlm")
+            and any(other.category == "parameters" for other in scene.segments[:place])
+        ):
+            return "training"
+        if scene.any_domain("diffusion"):
+            return "other"
+    return category
+
+
+def _is_size(scene: Scene, place: int, segment: Segment) -> bool:
+    if len(segment.key) > 2:
+        return True
+    before = scene.segments[place - 1] if place else None
+    if before is None:
+        return False
+    if before.category == "architecture":
+        return True
+    return any(other.category in ("architecture", "product") for other in scene.segments[max(0, place - 3) : place])
+
+
+def _product_context(scene: Scene, place: int) -> bool:
+    return scene.parameters or scene.any_domain("llm", "vlm") or len(scene.segments) == 1
+
+
+def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bool:
+    """Names of languages always; codes where codes stand."""
+    if len(segment.key) > 3 and not entry.get("word"):
+        return True
+    word = bool(entry.get("word"))
+    if scene.translation:
+        return not word or _neighbours_language(scene, place) or scene.category(place - 1) in ("architecture", "size")
+    if _neighbours_language(scene, place):
+        return True
+    if word:
+        return scene.any_domain("speech") and place == len(scene.segments) - 1
+    if len(scene.segments) == 1:
+        return False
+    if scene.glued(place) or scene.glued(place + 1):
+        return scene.category(place + 1) == "architecture" and segment.text.islower()
+    if any(other.category == "architecture" or other.category in TECHNICAL for other in scene.segments):
+        return True
+    return place == 0
+
+
+def _neighbours_language(scene: Scene, place: int) -> bool:
+    for other in (place - 1, place + 1, place + 2 if scene.key(place + 1) in ("to", "2", "and") else -1):
+        if 0 <= other < len(scene.segments) and other != place:
+            segment = scene.segments[other]
+            if segment.category == "language":
+                return True
+            entry = meaning(segment, "language")
+            if entry is not None and not entry.get("word") and not segment.category:
+                return True
+    return False
+
+
+def _instruct_or_italian(scene: Scene) -> None:
+    """`it` behind a language model is instruction-tuned; elsewhere it is Italian or the pronoun."""
+    for place, segment in enumerate(scene.segments):
+        if segment.key != "it" or segment.category not in ("", "language", "training"):
+            continue
+        if scene.translation or _neighbours_language(scene, place):
+            decide(segment, "language", "it")
+        elif scene.any_domain("llm", "vlm") or scene.parameters:
+            decide(segment, "training", "instruct")
+        elif scene.any_domain(*_LANGUAGE_CONTEXT, "gpt") and place == len(scene.segments) - 1:
+            decide(segment, "language", "it")
+        else:
+            segment.category = ""
+
+
+def settle_unknown(scene: Scene) -> None:
+    """Decide whatever is left: counters, products, titles, other words."""
+    segments = scene.segments
+    known = any(s.category not in ("", "other", "version", "identifier", "organization") for s in segments)
+    if not known and _is_title(scene):
+        return
+    head = _head(scene)
+    for place, segment in scene.undecided():
+        if segment.kind == "integer" or segment.key.isdigit():
+            decide(segment, "identifier", segment.key)
+        elif _is_hash(segment.key):
+            decide(segment, "identifier", segment.key)
+        elif scene.owner and segment.key == re.sub(r"[^a-z0-9]", "", scene.owner.lower()):
+            decide(segment, "organization", segment.key)
+        elif place in head:
+            decide(segment, "product", scene.folded[segment.start : segment.end])
+        else:
+            decide(segment, "other", scene.folded[segment.start : segment.end])
+
+
+def _head(scene: Scene) -> frozenset[int]:
+    """Places of unknown leading words that are the brand of a language model (`PULSE-7b`, `Loquace-410m`)."""
+    segments = scene.segments
+    if any(segment.category == "product" for segment in segments):
+        return frozenset()
+    if not (scene.parameters or scene.any_domain("llm", "vlm", "gpt")):
+        return frozenset()
+    places: list[int] = []
+    for place, segment in enumerate(segments):
+        if segment.category in ("language", "organization", "other", "size") and not places:
+            continue
+        if segment.category or segment.kind != "word" or segment.entries:
+            break
+        places.append(place)
+    if places and segments[places[0]].text.islower() and not scene.parameters:
+        return frozenset()
+    return frozenset(places)
+
+
+def _is_title(scene: Scene) -> bool:
+    """Make one product of a name in which nothing is recognised (`cat-toy`, `JL_dream`); generic words stay other."""
+    segments = scene.segments
+    places = [
+        place for place, segment in enumerate(segments)
+        if not segment.category and segment.kind == "word" and segment.key not in _GENERIC and not segment.key.isdigit()
+    ]  # fmt: skip
+    if not places:
+        return False
+    first, last = places[0], places[-1]
+    if any(segments[place].category for place in range(first, last + 1)) or last - first > 1:
+        return False
+    if any(segment.category == "other" for segment in segments) and last == first and len(segments) > 2:
+        return False
+    title = segments[first]
+    title.end = segments[last].end
+    title.text = scene.repo[title.start : title.end]
+    title.key = "".join(segment.key for segment in segments[first : last + 1])
+    decide(title, "product", scene.folded[title.start : title.end])
+    del segments[first + 1 : last + 1]
+    for segment in segments:
+        if not segment.category:
+            decide(segment, "identifier" if segment.key.isdigit() else "other", segment.key)
+    return True
+
+
+def _is_hash(key: str) -> bool:
+    return len(key) >= 6 and re.fullmatch(r"(?=.*\d.*\d)(?=.*[a-f])[0-9a-f]+", key) is not None
+
+
+def family_domain(segment: Segment) -> str:
+    """Domain of an architecture segment's family."""
+    return domain_of(str(segment.value))
