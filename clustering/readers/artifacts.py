@@ -22,7 +22,8 @@ _NO_FOLDER = re.compile(r"(^|/)(\.[^/]+|__pycache__|runs|logs|tokenizer|optimize
 _CHECKPOINT = re.compile(r"(^|/)(checkpoint|global_step|step|epoch)[-_]?\d+(/|$)")
 _CANONICAL = frozenset(
     {"model", "pytorch_model", "tf_model", "flax_model", "diffusion_pytorch_model", "diffusion_flax_model",
-     "model_state", "open_clip_pytorch_model", "open_clip_model", "saved_model", "variables", "weights", "bert_model", "decoder_model"}
+     "model_state", "open_clip_pytorch_model", "open_clip_model", "saved_model", "variables", "weights", "bert_model",
+     "decoder_model"}
 )  # fmt: skip
 _VARIANT = re.compile(r"[._-](fp16|fp32|bf16|int8|int4|fp8|ema|non_ema|q4|q4f16|uint8|bnb4|quantized|ext)$")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clustering.errors import ReaderError
+from clustering.text import escape
 
 SHOWN = 120
 """Characters of a foreign text that a message repeats."""
@@ -10,9 +11,7 @@ SHOWN = 120
 
 def printable(text: object, limit: int = SHOWN) -> str:
     """`text` on one line, control characters (and bidirectional marks) escaped, cut after `limit` characters."""
-    full = text if isinstance(text, str) else repr(text)
-    cut = full if len(full) <= limit else full[:limit] + "..."
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in cut)
+    return escape(text if isinstance(text, str) else repr(text), limit)
 
 
 def refusal(label: str, cause: str) -> ReaderError:

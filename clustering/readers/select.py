@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from clustering.bytesource import ByteSource, FileAccess
 from clustering.errors import MissingExtraError, ReaderError
+from clustering.quantization.logical import logical
 from clustering.readers.artifacts import Artifact, find_artifacts, is_index
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
 from clustering.readers.local import Counted
@@ -43,7 +44,7 @@ class WeightsResult:
     skipped: tuple[tuple[str, str], ...] = ()
     """(check, reason) for what was there and could not be read."""
     damaged: tuple[tuple[str, str], ...] = ()
-    """The entries of `skipped` that are files which are not what they claim to be, or which the source failed to give."""
+    """Entries of `skipped` that are not what they claim to be, or which the source failed to give."""
     considered: tuple[str, ...] = ()
     """Weight files of the package, sorted."""
     others: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ class WeightsResult:
 
 
 def read_weights(files: FileAccess, limits: Limits = DEFAULT_LIMITS) -> WeightsResult:
-    """The tensor listing of a package's main model: headers only.
+    """The tensor listing of a package's main model: headers only, packed weights in logical form.
 
     Never raises for what the package holds: a damaged or hostile file becomes an entry of `skipped`. When `files` has
     an attribute `concurrency` (a whole number), that many shards are read at a time.
@@ -141,7 +142,20 @@ class _Reading:
         if not parts:
             return None
         listing = _joined(parts, tuple(sorted(missing)))
-        return replace(listing, adapter=self._adapter(artifact, listing))
+        listing = replace(listing, adapter=self._adapter(artifact, listing))
+        return logical(listing, self._config(artifact.folder))
+
+    def _config(self, folder: str) -> Mapping[str, Any] | None:
+        """config.json beside the weights, or at the root; what is wrong with it is said elsewhere."""
+        for path in dict.fromkeys((f"{folder}/config.json".lstrip("/"), "config.json")):
+            if path in self._sizes:
+                try:
+                    config = self._json(path, CONFIG_BYTES)
+                except ReaderError:
+                    continue
+                if isinstance(config, dict):
+                    return config
+        return None
 
     def _each(self, artifact: Artifact) -> Iterable[TensorListing | None]:
         """Listings of the files in order; None for a pointer."""
@@ -177,7 +191,8 @@ class _Reading:
         tensors = tuple(Tensor(name, (), "", file=shard) for name, shard in table.items())
         label = artifact.index or ""
         missing = tuple(sorted({*artifact.files, *artifact.missing}))
-        return TensorListing(tensors, "index", (label,), names_only=True, incomplete=missing)
+        listing = TensorListing(tensors, "index", (label,), names_only=True, incomplete=missing)
+        return logical(listing, self._config(artifact.folder))
 
     def _adapter(self, artifact: Artifact, listing: TensorListing) -> str | None:
         path = f"{artifact.folder}/adapter_config.json".lstrip("/")

@@ -1,0 +1,1 @@
+"""Packed weights: from what is stored to the shapes that a layer computes with."""
