@@ -110,7 +110,7 @@ def _takes(value: Any, config_class: type[PreTrainedConfig], module_name: str) -
         return False
     if value.__name__.endswith(_ABSTRACT_SUFFIXES):
         return False
-    declared = value.config_class
+    declared = getattr(value, "config_class", None)
     return declared is config_class or config_class in get_args(declared)
 
 

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from clustering.zoo import prepare_torchvision
 from corpora.reference.enumerate import config_types, model_entries
 from corpora.reference.records import Encoder, ReferenceModel, encode_line, raw_file, read_lines, read_raw
 from corpora.reference.sizes import settings
@@ -75,6 +76,7 @@ def _prepare() -> None:
     import torch
 
     torch.set_num_threads(1)
+    prepare_torchvision()
 
 
 def _family(task: tuple[str, tuple[str, ...]]) -> _Result:
