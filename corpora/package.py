@@ -25,6 +25,9 @@ MAX_JSON: Final = 16 << 20
 MAX_CARD: Final = 2 << 20
 """Bytes of README.md that are looked at."""
 
+_FIRST_OF_CARD: Final = 64 << 10
+"""Bytes that hold the front matter of nearly every card; a hub is asked for more only when they do not."""
+
 CONFIG_PATH: Final = "config.json"
 
 
@@ -153,7 +156,9 @@ class Package:
         if not self.has(CARD_PATH):
             return ModelCard()
         try:
-            data = self.read_head(CARD_PATH, MAX_CARD)
+            data = self.read_head(CARD_PATH, _FIRST_OF_CARD)
+            if data.lstrip().startswith(b"---") and data.count(b"\n---") == 0:
+                data = self.read_head(CARD_PATH, MAX_CARD)
         except DamagedFileError as error:
             return ModelCard(present=True, notes=(str(error),))
         # A cut in the middle of a character, or bytes that are not UTF-8, must not hide the rest of the card.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -111,8 +112,9 @@ class HubSource(PackageSource):
 
     kind: ClassVar[str] = "hub"
 
-    def __init__(self, patience: Patience | None = None) -> None:
+    def __init__(self, patience: Patience | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
         self._patience = patience
+        self._sleep = sleep
 
     def matches(self, target: str, options: OpenOptions) -> bool:  # noqa: ARG002
         """Whatever no other source takes."""
@@ -125,7 +127,7 @@ class HubSource(PackageSource):
         cache = options.cache_dir or default_cache()
         if options.offline or offline_by_environment():
             return self._open_offline(address.repo_id, revision, cache, options)
-        client = HubClient(endpoint_of(options), options.token, self._patience)
+        client = HubClient(endpoint_of(options), options.token, self._patience, self._sleep)
         info = self._info(client, address.repo_id, revision)
         metadata = metadata_of(info)
         served = info.id if isinstance(info.id, str) and info.id else address.repo_id
@@ -177,6 +179,7 @@ class HubSource(PackageSource):
         shown = escape(repo_id)
 
         def ask() -> Any:
+            client.transfer.request()
             try:
                 return api.model_info(repo_id, revision=revision, files_metadata=True, timeout=client.patience.timeout)
             except HfHubHTTPError as error:

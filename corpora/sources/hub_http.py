@@ -56,6 +56,11 @@ class Transfer:
         with self.lock:
             self.bytes += amount
 
+    def request(self) -> None:
+        """Adds a request."""
+        with self.lock:
+            self.requests += 1
+
     def wait(self, seconds: float) -> float:
         """Adds waiting; returns the total."""
         with self.lock:
@@ -157,8 +162,6 @@ class HubClient:
         wait = self.patience.first_wait
         for attempt in range(1, self.patience.attempts + 1):
             try:
-                with self.transfer.lock:
-                    self.transfer.requests += 1
                 return call()
             except RetryError as error:
                 reason, after = str(error), error.after
@@ -211,6 +214,7 @@ class HubClient:
         """
 
         def ask() -> None:
+            self.transfer.request()
             timeout = self.patience.timeout
             with _session().stream("GET", url, headers=self._headers, timeout=timeout) as response:
                 if response.status_code >= 400:
@@ -236,6 +240,7 @@ class HubClient:
             if not at_home:
                 headers.pop("authorization", None)
             headers["Range"] = f"bytes={start}-{start + length - 1}"
+            self.transfer.request()
             timeout = self.patience.timeout
             with _session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=False) as response:
                 if response.status_code in {301, 302, 303, 307, 308}:
@@ -252,17 +257,22 @@ class HubClient:
         raise UnavailableError(f"{what}: more than {_MAX_REDIRECTS} redirects; try again later")
 
     def _redirected(self, what: str, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        scheme = urlsplit(target).scheme
-        if not location or scheme not in {"http", "https"} or (scheme == "http" and urlsplit(url).scheme == "https"):
+        before = urlsplit(url).scheme
+        try:
+            target = urljoin(url, location)
+            scheme, host, _ = _origin(target)
+        except ValueError:
+            target, scheme, host = "", "", ""
+        if not location or not host or scheme not in {"http", "https"} or (before == "https" and scheme == "http"):
             raise UnavailableError(f"{what}: the hub redirects to an unsafe address; check HF_ENDPOINT")
         return target
 
     def _body(self, what: str, url: str, response: Any, start: int, length: int) -> RangeReply:
         """Reads a successful answer, never more than asked for."""
-        if response.headers.get("content-encoding", "identity") not in {"identity", ""}:
-            raise UnavailableError(f"{what}: the hub compresses the answer although it was asked not to; not read")
+        packed = response.headers.get("content-encoding", "identity") not in {"identity", ""}
         drop, expected, total = 0, length, None
+        if packed and response.status_code == 206:
+            raise UnavailableError(f"{what}: the hub compresses ranges although it was asked not to; not read")
         if response.status_code == 206:
             match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", "").strip())
             first, last = (int(match.group(1)), int(match.group(2))) if match else (-1, -1)
@@ -271,7 +281,7 @@ class HubClient:
             total = int(match.group(3)) if match.group(3) != "*" else None
             expected = last - first + 1
         else:
-            declared = response.headers.get("content-length", "")
+            declared = "" if packed else response.headers.get("content-length", "")
             total = int(declared) if declared.isdigit() and len(declared) < 20 else None
             if start > IGNORED_RANGE_WASTE:
                 raise UnavailableError(
@@ -291,7 +301,8 @@ class HubClient:
         got = 0
         deadline = time.monotonic() + self.patience.timeout * 2 + wanted / _SLOWEST
         if wanted:
-            for chunk in response.iter_raw():
+            packed = response.headers.get("content-encoding", "identity") not in {"identity", ""}
+            for chunk in response.iter_bytes() if packed else response.iter_raw():
                 self.transfer.count(len(chunk))
                 chunks.append(chunk)
                 got += len(chunk)

@@ -17,6 +17,9 @@ MAX_NAME: Final = 10_000
 _REPO_ID: Final = re.compile(r"[A-Za-z0-9_](?:[\w.\-]{0,94}[\w])?", re.ASCII)
 _HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "hub-ci.huggingface.co"})
 _OTHER_KINDS: Final = frozenset({"datasets", "spaces", "buckets", "collections", "papers", "docs", "blog", "kernels"})
+_HF_URI: Final = re.compile(
+    r"hf://(?:models/)?([^/@]+(?:/[^/@]+)?)(?:@(refs/(?:pr|convert)/[^/]+|[^/]+))?(?:/.*)?", re.DOTALL
+)
 _EXAMPLE: Final = "give a folder, a weight file, owner/repo, or an address such as https://huggingface.co/owner/repo"
 
 _ANONYMOUS: Final = re.compile(
@@ -109,12 +112,14 @@ def hub_address(target: str, endpoint: str | None = None) -> HubAddress:
     shown = escape(target)
     text, revision = target.strip(), None
     if text.startswith("hf://"):
-        text = text.removeprefix("hf://").removeprefix("models/")
-        parts = [part for part in text.split("/") if part][:2]  # a path inside the repository may follow
-        text = "/".join(parts)
+        match = _HF_URI.fullmatch(text)
+        text, revision = (match.group(1), match.group(2)) if match else ("", None)
     elif "://" in text:
-        url = urlsplit(text)
         known = _HUB_HOSTS | ({urlsplit(endpoint).hostname} if endpoint else set())
+        try:
+            url = urlsplit(text)
+        except ValueError:  # brackets that are no address of the network
+            url = urlsplit("")
         if url.scheme not in {"http", "https"} or url.hostname not in known:
             raise InvalidTargetError(f"{shown}: not an address of the hub; {_EXAMPLE}")
         parts = [unquote(part) for part in url.path.split("/") if part]
