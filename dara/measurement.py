@@ -95,6 +95,7 @@ def _read_card(package: Package, known: Measurement) -> None:
 
 def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> None:
     from clustering.measure import measured_facts
+    from clustering.quantization.logical import logical
     from clustering.readers.select import read_weights
 
     result = read_weights(package.files)
@@ -102,9 +103,9 @@ def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> No
         known.skip(check, reason)
     known.damaged.extend(f"{check.removeprefix('weights of ')}: {reason}" for check, reason in result.damaged)
     known.bytes_read += result.bytes_read
-    known.listing = result.listing
     if result.listing is not None:
-        facts.extend(measured_facts(result.listing))
+        known.listing = logical(result.listing, known.config)
+        facts.extend(measured_facts(known.listing, known.config))
 
 
 def _built_listing(
@@ -124,7 +125,7 @@ def _built_listing(
         return None
     facts.extend(
         replace(fact, basis="declared", source=f"graph built from {CONFIG_PATH}: {fact.source}")
-        for fact in measured_facts(listing)
+        for fact in measured_facts(listing, config)
         if fact.kind not in {"format", "dtype", "quantization"}
     )
     return listing
