@@ -29,7 +29,7 @@ MIXTURE_LOW: Final = 0.5
 MIXTURE_HIGH: Final = 1.2
 """`8x7B` holds 46.7e9, .83 of the product: attention is shared; the fewer experts, the nearer to one."""
 
-_JOINED: Final = re.compile(r"^[vV]?\d+[_.](\d+(?:\.\d+)?)\s*([bBmM])$")
+_JOINED: Final = re.compile(r"^[vV]?(?:\d+_)+(\d+(?:\.\d+)?)\s*([bBmM])$")
 _SCALE: Final = {"b": 1e9, "m": 1e6}
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from clustering.facts import Fact
-from dara.findings import Confidence, Evidence, Outcome, Severity
+from clustering.text import escape
+from dara.findings import Confidence, Evidence, Finding, Held, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
 from dara.rules.common.families import gather
-from dara.rules.common.numbers import numbers_in
 from dara.rules.common.wording import listed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 from naming.records import Claim
-
-_TELLING: Final = ("hidden_size", "layers", "attention_heads", "hidden_sizes", "depths", "embed_dim")
-"""Dimensions by which published sizes of one family differ."""
 
 
 class ContradictedSize(Rule):
@@ -54,49 +51,60 @@ class ContradictedSize(Rule):
         evidence = gather(subject)
         family = evidence.declared_name or (evidence.measured.model_type if evidence.measured else "")
         results = [(claim, self._judge(subject, claim, family)) for claim in claims]
-        one_holds = any(not hasattr(outcome, "severity") and hasattr(outcome, "fact") for _, outcome in results)
+        one_holds = any(isinstance(outcome, Held) for _, outcome in results)
         for claim, outcome in results:
-            if one_holds and hasattr(outcome, "severity"):
+            if one_holds and isinstance(outcome, Finding):
                 yield self.skipped(f"{quoted(claim.text)}: another size word of the name holds")
             else:
                 yield outcome
 
     def _judge(self, subject: Subject, claim: Claim, family: str) -> Outcome:
-        try:
-            from clustering.variants import variant_dims, variant_of
-        except ModuleNotFoundError:
-            return self.skipped("no table of published sizes")
+        from clustering.variants import variant_dims, variant_of
 
         word = size_word(claim)
-        published = variant_dims(family, word) if family and word else None
-        if not published:
-            return self.skipped(
-                f"{quoted(claim.text)}: no published dimensions of a {word} {family or 'model'}".rstrip()
-            )
-        seen = [fact for kind in _TELLING if (fact := subject.facts.best(kind)) is not None and kind in published]
-        if not seen:
+        rows = variant_dims(family, word) if family and word else ()
+        if not rows:
+            return self.skipped(f"{quoted(claim.text)}: no published dimensions of a {word} {escape(family)}".rstrip())
+        releases = [_compare(row, subject) for row in rows]
+        if not any(alike or wrong for alike, wrong in releases):
             return self.skipped(f"{quoted(claim.text)}: the package tells none of the dimensions")
-        wrong = [fact for fact in seen if not _alike(published[fact.kind], fact.value)]
-        if not wrong:
-            return self.held(claim, seen[0])
-        actual = variant_of(family, {fact.kind: fact.value for fact in subject.facts})
+        fitting = next((alike for alike, wrong in releases if alike and not wrong), None)
+        if fitting is not None:
+            return self.held(claim, fitting[0])
+        actual = variant_of(family, subject.facts)
         if actual is None:
-            return self.skipped(f"{quoted(claim.text)}: the dimensions are those of no published size of {family}")
+            return self.skipped(
+                f"{quoted(claim.text)}: the dimensions are those of no published size of {escape(family)}"
+            )
+        wrong = min((wrong for _, wrong in releases), key=len)
         if actual == word:
-            return self.held(claim, wrong[0])
+            return self.held(claim, wrong[0][0])
         return self.finding(
-            f"name says {quoted(claim.text)}, the dimensions are those of {family} {actual}",
-            confidence=_confidence(subject, wrong, claim),
+            f"name says {quoted(claim.text)}, the dimensions are those of {escape(family)} {actual}",
+            confidence=_confidence([fact for fact, _ in wrong], claim),
             claim=claim,
-            fact=wrong[0],
+            fact=wrong[0][0],
             evidence=tuple(
-                Evidence(
-                    fact.source,
-                    f"{fact.kind} = {listed(numbers_in(fact.value), 'and')}, {word} has {published[fact.kind]}",
-                )
-                for fact in wrong
+                Evidence(fact.source, f"{fact.kind} = {_plain(fact.value)}, {word} has {_plain(published)}")
+                for fact, published in wrong
             ),
         )
+
+
+def _compare(row: Mapping[str, Any], subject: Subject) -> tuple[list[Fact], list[tuple[Fact, Any]]]:
+    """Facts that agree with a published release, and those that do not with what it has instead."""
+    alike: list[Fact] = []
+    wrong: list[tuple[Fact, Any]] = []
+    for kind, published in row.items():
+        known = subject.facts.all(kind)
+        if not known:
+            continue
+        fitting = next((fact for fact in known if _values(fact.value) == _values(published)), None)
+        if fitting is None:
+            wrong.append((known[0], published))
+        else:
+            alike.append(fitting)
+    return alike, wrong
 
 
 def size_word(claim: Claim) -> str:
@@ -107,12 +115,17 @@ def size_word(claim: Claim) -> str:
     return value.lower() if isinstance(value, str) else ""
 
 
-def _alike(published: Any, observed: Any) -> bool:
-    return numbers_in(published) == numbers_in(observed)
+def _values(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value
 
 
-def _confidence(subject: Subject, wrong: list[Fact], claim: Claim) -> Confidence:
+def _plain(value: Any) -> str:
+    return listed(value, "and") if isinstance(value, list | tuple) else str(value)
+
+
+def _confidence(wrong: list[Fact], claim: Claim) -> Confidence:
+    """High when weights show more than one dimension to be that of another size."""
     if claim.modality == "ambiguous":
         return Confidence.LOW
-    bases = {fact.basis for kind in _TELLING for fact in subject.facts.all(kind)}
-    return Confidence.HIGH if len(wrong) > 1 and "measured" in bases else Confidence.MEDIUM
+    measured = any(fact.basis == "measured" for fact in wrong)
+    return Confidence.HIGH if len(wrong) > 1 and measured and claim.modality == "stated" else Confidence.MEDIUM
