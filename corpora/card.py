@@ -125,7 +125,7 @@ def parse_card(text: str, label: str = CARD_PATH) -> ModelCard:
         if text.lstrip("\ufeff \t\r\n").startswith("---"):
             notes.append(f"{escape(label)}: the front matter has no closing line of three dashes")
         return ModelCard(present=True, body=text[:MAX_BODY], notes=tuple(notes))
-    body = text[match.end() :][:MAX_BODY].lstrip()
+    body = text[match.end() :].lstrip()[:MAX_BODY]
     try:
         data = parse_yaml(match.group(1), f"{escape(label)} front matter")
     except DamagedFileError as error:

@@ -177,7 +177,7 @@ def test_header_of_30_mb_is_refused_after_its_head(hub, opened):
     from clustering.readers.safetensors import SafetensorsReader
 
     source = package.files.open("model.safetensors")
-    with pytest.raises(ReaderError, match="model.safetensors"):
+    with pytest.raises(ReaderError, match=r"^model\.safetensors: "):
         SafetensorsReader().read(source, DEFAULT_LIMITS)
     assert hub.sent < 200_000
 
@@ -208,7 +208,7 @@ def test_something_that_is_no_hub(hub, opened, answer):
 @pytest.mark.parametrize("location", ["", "file:///etc/passwd", "ftp://x/y", "http://[", "http://", "//"])
 def test_redirects_to_nowhere(hub, opened, package, location):
     hub.fault("config.json", "status", status=302, headers={"Location": location}, times=None)
-    with pytest.raises(UnavailableError, match="unsafe address|more than 10 redirects"):
+    with pytest.raises(UnavailableError, match=r"unsafe address|more than 10 redirects"):
         package.config()
 
 
