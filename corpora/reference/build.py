@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from clustering.family import FamilyScorer
 from clustering.family_index import FamilyIndex, save_index
 from clustering.family_learn import example, learn_index
+from clustering.family_twins import find_twins
+from corpora.reference.build_priors import derivation_priors
 from corpora.reference.records import read_raw, read_versions
 
 
@@ -21,7 +25,9 @@ def build(raw: Path) -> FamilyIndex:
         example(m.model_type, m.class_name, m.variant, m.listing, published=m.spelling == "published")
         for m in read_raw(raw)
     )
-    return learn_index(examples, meta={"versions": read_versions(raw)})
+    index = learn_index(examples, priors=derivation_priors(), meta={"versions": read_versions(raw)})
+    twins = find_twins(FamilyScorer(index))
+    return replace(index, meta={**index.meta, "twins": twins})
 
 
 def main(arguments: list[str] | None = None) -> int:

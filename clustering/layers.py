@@ -1,0 +1,180 @@
+"""From a tensor listing to the parameters that make up the graph: buffers dropped, spellings joined, indices starred.
+
+What is saved beside the parameters differs between library versions, frameworks and export tools: masks, position
+ids, rotary frequencies, counters, container prefixes, tied copies. None of it says what the model is, so everything
+after this module works on `Parameter` records only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from clustering.tensors import Tensor, TensorListing
+
+BUFFER_NAMES = frozenset(
+    {
+        "position_ids",
+        "token_type_ids",
+        "inv_freq",
+        "original_inv_freq",
+        "masked_bias",
+        "num_batches_tracked",
+        "relative_position_index",
+        "relative_coords_table",
+        "cos_cached",
+        "sin_cached",
+        "attn_mask",
+        "causal_mask",
+        "original_max_seq_len",
+        "rope_freqs",
+    }
+)
+"""Last path components of registered buffers in transformers, timm and the original releases (library sources)."""
+
+BUFFER_DTYPES = frozenset({"I64", "BOOL"})
+"""Index tensors and masks; no parameter of any reference class has these types."""
+
+CONTAINERS = frozenset({"module", "model", "base_model", "_orig_mod", "_fsdp_wrapped_module", "params"})
+"""Path components that wrap a model without belonging to it (DDP, FSDP, compile, PEFT, `model.` of heads, Flax)."""
+
+EMBEDDING_WORDS = ("embed", "wte", "wpe", "shared", "token_embd")
+"""Parts of module names that say embedding, in the spellings of transformers, OpenAI and GGUF."""
+
+_WORDS = {
+    "gamma": "weight",
+    "beta": "bias",
+    "kernel": "weight",
+    "embedding": "weight",
+    "embeddings": "embeddings",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+_TF_WRAPPER = re.compile(r"^tf_\w+$")
+_TRAILING_INDEX = re.compile(r"(?:_\._|_|(?<=layer)|(?<=block)|(?<=blocks)|(?<=layers)|(?<=stage)|(?<=stages))(\d+)$")
+_WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.")
+_DIGITS = re.compile(r"(\d{1,9})")
+_SPLIT = re.compile(r"[./]")
+_MIN_MASK = 32  # a causal mask (1, 1, n, n) is never smaller in a published package
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter (or running statistic) of the model."""
+
+    star: str
+    """Name without containers and with indices replaced by `*`: `layers.*.self_attn.q_proj.weight`."""
+    indices: tuple[int, ...]
+    """The replaced indices, outermost first."""
+    shape: tuple[int, ...]
+    """Logical shape in PyTorch's axis order (out, in, kernel ...)."""
+    name: str
+    """Name as stored."""
+
+
+def _is_buffer(tensor: Tensor, last: str) -> bool:
+    if tensor.dtype in BUFFER_DTYPES or last in BUFFER_NAMES:
+        return True
+    shape = tensor.shape
+    return len(shape) == 4 and shape[:2] == (1, 1) and shape[2] == shape[3] and shape[2] >= _MIN_MASK
+
+
+def star_name(name: str) -> tuple[str, tuple[int, ...]]:
+    """The name with containers removed and indices starred, and the indices."""
+    name = name.removesuffix(":0")
+    parts: list[str] = []
+    indices: list[int] = []
+    for position, part in enumerate(_SPLIT.split(name)):
+        if part.isdecimal():
+            indices.append(int(part[:9]))
+            parts.append("*")
+            continue
+        if part in CONTAINERS or (position == 0 and _TF_WRAPPER.match(part)):
+            continue
+        found = _TRAILING_INDEX.search(part)
+        if found:
+            indices.append(int(found.group(1)[:9]))
+            parts.append(part[: found.start()])
+            parts.append("*")
+            continue
+        parts.append(part)
+    if parts:
+        parts[-1] = _WORDS.get(parts[-1], parts[-1])
+    return ".".join(parts), tuple(indices)
+
+
+def roots_of(parameters: tuple[Parameter, ...]) -> frozenset[str]:
+    """First path components behind training wrappers, marked with `^`: `^model`, `^lm_head`, `^bert`.
+
+    What `star_name` strips tells the bare model from one with a head, so it is kept here.
+    """
+    roots: set[str] = set()
+    for parameter in parameters:
+        name = parameter.name
+        for wrapper in _WRAPPERS:
+            name = name.removeprefix(wrapper)
+        first = _SPLIT.split(name, maxsplit=1)[0]
+        roots.add("^*" if first.isdecimal() else "^" + first)
+    return frozenset(roots)
+
+
+def _torch_axes(tensor: Tensor, form: str) -> tuple[int, ...]:
+    """TensorFlow and Flax keep kernels as (..., in, out); PyTorch as (out, in, ...)."""
+    shape = tensor.shape
+    if form not in {"hdf5", "tensorflow", "flax"} or len(shape) < 2:
+        return shape
+    last = _SPLIT.split(tensor.name.removesuffix(":0"))[-1]
+    if last == "kernel" and len(shape) in {2, 3, 4, 5}:
+        return (shape[-1], shape[-2], *shape[:-2])
+    return shape
+
+
+def parameters_of(listing: TensorListing) -> tuple[Parameter, ...]:
+    """The listing's parameters in their stored order; buffers and further names of one storage are left out."""
+    found: list[Parameter] = []
+    storages: set[str] = set()
+    for tensor in listing.tensors:
+        if tensor.storage is not None:
+            if tensor.storage in storages:
+                continue
+            storages.add(tensor.storage)
+        star, indices = star_name(tensor.name)
+        if _is_buffer(tensor, star.rsplit(".", 1)[-1]):
+            continue
+        found.append(Parameter(star, indices, _torch_axes(tensor, listing.format), tensor.name))
+    return _in_block_order(found)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name[:512])]
+
+
+def _in_block_order(parameters: list[Parameter]) -> tuple[Parameter, ...]:
+    """Files sorted by name put block 10 before block 2; such an order is replaced by the natural one."""
+    names = [p.name for p in parameters]
+    if names != sorted(names):
+        return tuple(parameters)
+    return tuple(sorted(parameters, key=lambda p: _natural(p.name)))
+
+
+def fold_tied(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+    """Counts the copies of the input embedding once.
+
+    Whether `lm_head`, `shared` and `embed_tokens` are stored separately depends on the exporter and on the
+    `tie_word_embeddings` flag, not on the family. The embedding is the widest matrix whose rows are at least four
+    times its columns; copies are later tensors of the same or the transposed shape.
+    """
+    widest: tuple[int, ...] | None = None
+    for parameter in parameters:
+        shape = parameter.shape
+        if len(shape) == 2 and shape[0] >= 4 * shape[1] and shape[1] > 1 and (widest is None or shape[0] > widest[0]):
+            widest = shape
+    if widest is None:
+        return parameters
+    twins = [p for p in parameters if p.shape in {widest, widest[::-1]}]
+    if len(twins) < 2 or len(twins) > 4:
+        return parameters
+    # the kept copy must not depend on the stored order: the one named as an embedding, else the first by name
+    kept = min(twins, key=lambda p: (not any(word in p.star for word in EMBEDDING_WORDS), p.name))
+    dropped = {id(p) for p in twins if p is not kept}
+    return tuple(p for p in parameters if id(p) not in dropped)
