@@ -385,7 +385,7 @@ class _HubHandler(_Handler):
             return
         name = f"{data.get('organization') or user}/{data['name']}"
         if name in self.hub.repos:
-            self.reply(409, {"error": "You already created this model repo"})
+            self.reply(409, {"error": "You already created this model repo", "url": f"{self.hub.endpoint}/{name}"})
             return
         self.hub.add(name, {})
         self.reply(200, {"url": f"{self.hub.endpoint}/{name}", "name": name})

@@ -161,6 +161,9 @@ class HubFile:
 class HubFiles:
     """Files of a package on a hub. Implements `clustering.bytesource.FileAccess`."""
 
+    concurrency: Final = _WORKERS
+    """Files that may be read at a time; readers of shards look at it."""
+
     def __init__(
         self,
         client: HubClient,
@@ -175,6 +178,7 @@ class HubFiles:
         self._name = name
         self._cached = dict(cached or {})
         self._open: dict[str, HubFile] = {}
+        self._groups: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
 
     def sizes(self) -> Mapping[str, int | None]:
@@ -198,13 +202,16 @@ class HubFiles:
             raise ReaderError(f"{escape(path)}: no such file in the package")
         if path in self._cached:
             return LocalFile(self._cached[path], label=escape(path))
+        match = _SHARD.fullmatch(path)
         with self._lock:
-            fresh = path not in self._open
             file = self._file(path)
-        if fresh and (match := _SHARD.fullmatch(path)):
-            alike = [other for other in self._sizes if (m := _SHARD.fullmatch(other)) and m.groups() == match.groups()]
-            if len(alike) > 1:
-                self.prefetch(alike)
+            first = match is not None and match.groups() not in self._groups
+            if match is not None:
+                self._groups.add(match.groups())
+        if match is not None and first:
+            self.prefetch(
+                other for other in self._sizes if (m := _SHARD.fullmatch(other)) and m.groups() == match.groups()
+            )
         return file
 
     def _file(self, path: str) -> HubFile:
