@@ -115,7 +115,9 @@ def _one_error(what: str) -> Iterator[None]:
     except LiveModelError:
         raise
     except ImportError as error:
-        raise MissingExtraError(f"building {what}: {error_line(error)};", "all") from error
+        reason = error_line(error).partition(" but it was not found")[0].removeprefix("ImportError: ")
+        extra = "timm" if "timm" in reason.lower() else "all"
+        raise MissingExtraError(f"building {what} ({reason})", extra) from error
     except RecursionError as error:
         raise LiveModelError(f"{what!r}: the configuration refers to itself or is nested too deep") from error
     except MemoryError as error:
@@ -135,6 +137,7 @@ def declared_dtype(config: Mapping[str, Any]) -> str | None:
 
 
 def declared_class(config: Mapping[str, Any]) -> str | None:
+    """The first class that a configuration names, `architectures[0]`."""
     classes = config.get("architectures")
     return classes[0] if isinstance(classes, list) and classes and isinstance(classes[0], str) else None
 
@@ -234,6 +237,11 @@ def _torch() -> Any:  # an optional module
 
 
 def load_transformers() -> Any:  # an optional module
+    """The transformers library, imported in the one way that works beside every torchvision.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         prepare_torchvision()  # transformers imports it where it is installed
         import transformers

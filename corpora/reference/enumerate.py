@@ -74,8 +74,8 @@ def _entry(model_type: str, config_class: type[PreTrainedConfig]) -> ModelEntry:
     for table, names in _auto_names(model_type):
         for name in names:
             model_class = _class_named(name)
-            if model_class is None:
-                continue
+            if model_class is None or not _fits(model_class, config_class):
+                continue  # the class of a composite's text part, which has a configuration of its own
             found[name] = model_class
             if table == "MODEL_MAPPING_NAMES" and base is None:
                 base = name
@@ -110,7 +110,11 @@ def _takes(value: Any, config_class: type[PreTrainedConfig], module_name: str) -
         return False
     if value.__name__.endswith(_ABSTRACT_SUFFIXES):
         return False
-    declared = getattr(value, "config_class", None)
+    return _fits(value, config_class)
+
+
+def _fits(model_class: type, config_class: type[PreTrainedConfig]) -> bool:
+    declared = getattr(model_class, "config_class", None)
     return declared is config_class or config_class in get_args(declared)
 
 

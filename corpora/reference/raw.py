@@ -20,7 +20,7 @@ from clustering.zoo import prepare_torchvision
 from corpora.reference.enumerate import config_types, model_entries
 from corpora.reference.records import Encoder, ReferenceModel, encode_line, raw_file, read_lines, read_raw
 from corpora.reference.sizes import settings
-from corpora.reference.variants import BuildFailure, build_entry
+from corpora.reference.variants import BuildFailure, Plan, build_entry
 
 __all__ = ["build_raw", "read_lines", "read_raw"]
 
@@ -29,20 +29,20 @@ _TASKS_PER_WORKER = 120
 
 
 def build_raw(
-    path: Path, *, families: Iterable[str] | None = None, profiles: Sequence[str] | None = None, workers: int = 2
+    path: Path, *, families: Iterable[str] | None = None, plan: Plan | None = None, workers: int = 2
 ) -> tuple[int, int]:
     """Build the corpus into a file, which appears under its name when it is complete.
 
     Args:
         path: Where to write.
         families: Only these model types; None for all.
-        profiles: Only these sizes; None for all.
+        plan: Which variants; None for all.
         workers: Processes.
 
     Returns:
         Number of records and of classes that could not be built.
     """
-    chosen = tuple(profiles or settings("profiles")["profiles"])
+    chosen = plan or Plan(tuple(settings("profiles")["profiles"]))
     types = config_types() if families is None else tuple(sorted(set(families) & set(config_types())))
     started = time.monotonic()
     models = failures = 0
@@ -58,8 +58,8 @@ def build_raw(
 _Result = tuple[str, list[bytes], int, int]
 
 
-def _results(types: Sequence[str], profiles: tuple[str, ...], workers: int) -> Iterator[_Result]:
-    tasks = [(model_type, profiles) for model_type in types]
+def _results(types: Sequence[str], plan: Plan, workers: int) -> Iterator[_Result]:
+    tasks = [(model_type, plan) for model_type in types]
     if workers <= 1 or len(tasks) <= 1:
         yield from map(_family, tasks)
         return
@@ -79,15 +79,15 @@ def _prepare() -> None:
     prepare_torchvision()
 
 
-def _family(task: tuple[str, tuple[str, ...]]) -> _Result:
+def _family(task: tuple[str, Plan]) -> _Result:
     """All lines of one model type."""
-    model_type, profiles = task
+    model_type, plan = task
     encoder = Encoder()
     lines: list[bytes] = []
     built: set[str] = set()
     models = failures = 0
     entry = next(iter(model_entries([model_type])))
-    for result in build_entry(entry, profiles):
+    for result in build_entry(entry, plan):
         if isinstance(result, ReferenceModel):
             lines.append(encoder.model(result))
             built.add(result.class_name)
@@ -139,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     models, failures = build_raw(
         arguments.out,
         families=arguments.families.split(",") if arguments.families else None,
-        profiles=settings("profiles")["quick"] if arguments.quick else None,
+        plan=Plan(tuple(settings("profiles")["quick"]), published=False, options=False) if arguments.quick else None,
         workers=arguments.workers,
     )
     print(f"{models} records, {failures} classes or sizes failed, in {arguments.out}", file=sys.stderr)

@@ -151,38 +151,56 @@ def with_changes(
     config_class: type[PreTrainedConfig], base: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> PreTrainedConfig:
     """Construct a configuration from its class defaults, the arguments it needs (`base`) and changes by dotted name."""
-    arguments: dict[str, Any] = dict(base)
-    nested: dict[str, dict[str, Any]] = {}
-    for path, value in changes.items():
-        head, _, rest = path.partition(".")
-        if rest:
-            nested.setdefault(head, {})[rest] = value
-        else:
-            arguments[head] = value
-    if nested:
-        inner = sub_configs(config_class(**base))
-        for name, inside in nested.items():
-            arguments[name] = _nested(inner[name], inside)
-    return config_class(**arguments)
+    own, inner = _split(changes)
+    # Published configurations are JSON, so a default that is a tuple arrives as a list; some classes insist on that.
+    lists = {one.name: list(one.default) for one in fields(config_class) if isinstance(one.default, tuple)}
+    arguments: dict[str, Any] = {**lists, **base, **own}
+    if inner:
+        inside = sub_configs(config_class(**_cycled({**lists, **base})))
+        for name, deeper in inner.items():
+            arguments[name] = _nested(inside[name], base.get(name) or {}, deeper)
+    return config_class(**_cycled(arguments))
 
 
-def _nested(config: PreTrainedConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A sub-configuration as arguments: what differs from its class defaults, then the changes."""
-    plain = type(config)().to_dict()
-    arguments: dict[str, Any] = {}
-    for name in _declared(config):
-        value = config.to_dict().get(name)
-        if name in plain and value != plain[name] and name not in {"transformers_version", "dtype"}:
-            arguments[name] = value
-    deeper: dict[str, dict[str, Any]] = {}
-    for path, value in changes.items():
-        head, _, rest = path.partition(".")
-        if rest:
-            deeper.setdefault(head, {})[rest] = value
-        else:
-            arguments[head] = value
-    for name, inside in deeper.items():
-        arguments[name] = _nested(sub_configs(config)[name], inside)
+def _nested(config: PreTrainedConfig, base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A sub-configuration as arguments: what differs from its class defaults, what it needs, then the changes."""
+    plain, values = type(config)().to_dict(), config.to_dict()
+    derived = {one.name for one in fields(config) if one.default is None and isinstance(values.get(one.name), list)}
+    skipped = derived | {"transformers_version", "dtype", *sub_configs(config)}
+    arguments: dict[str, Any] = {
+        name: values[name]
+        for name in _declared(config)
+        if name in plain and name not in skipped and values.get(name) != plain[name]
+    }
+    own, inner = _split(changes)
+    arguments.update({**base, **own})
+    for name, part in sub_configs(config).items():
+        arguments[name] = _nested(part, base.get(name) or {}, inner.get(name, {}))
     if config.model_type:
         arguments["model_type"] = config.model_type
     return arguments
+
+
+def _split(changes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Changes to a configuration's own fields, and those to fields of configurations inside it."""
+    own: dict[str, Any] = {}
+    inner: dict[str, dict[str, Any]] = {}
+    for path, value in changes.items():
+        head, _, rest = path.partition(".")
+        if rest:
+            inner.setdefault(head, {})[rest] = value
+        else:
+            own[head] = value
+    return own, inner
+
+
+def _cycled(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Expand `{"cycle": [...]}` to one value for each layer."""
+    expanded: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if isinstance(value, dict) and set(value) == {"cycle"}:
+            pattern = value["cycle"]
+            expanded[name] = [pattern[n % len(pattern)] for n in range(arguments["num_hidden_layers"])]
+        else:
+            expanded[name] = _cycled(value) if isinstance(value, dict) else value
+    return expanded

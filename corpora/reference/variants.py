@@ -2,12 +2,13 @@
 
 A profile is tried whole; where the library refuses it (heads that do not divide, a part that must match another), its
 roles are added one by one and those that still build are kept. What one class accepted is tried first on its
-siblings.
+siblings. After the profiles come the published variants of the family and the options that change which tensors there
+are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from clustering.errors import MissingExtraError
 from clustering.live import LiveLimits, LiveModelError, listing_from_module, module_from_class
 from clustering.tensors import TensorListing
 from corpora.reference.enumerate import ModelEntry
+from corpora.reference.flags import MAX_OPTIONS, Option, options, shallow
 from corpora.reference.overrides import arguments_for
 from corpora.reference.records import ReferenceModel
-from corpora.reference.sizes import Leaf, apply, leaves, profile, with_changes
+from corpora.reference.sizes import Leaf, apply, leaves, profile, settings, with_changes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -29,6 +31,7 @@ MAX_TENSORS = 12_000
 
 Changes = dict[str, dict[str, Any]]
 """By role: `{role: {dotted field: value}}`."""
+Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +44,107 @@ class BuildFailure:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which variants to build besides the library default."""
+
+    profiles: tuple[str, ...]
+    published: bool = True
+    options: bool = True
+
+
 @dataclass(slots=True)
-class _Accepted:
-    """What was learnt on earlier classes of the same configuration: profile name to the changes that build."""
+class _Family:
+    """What was learnt on earlier classes of the same configuration."""
 
-    changes: dict[str, Changes] = field(default_factory=dict)
+    entry: ModelEntry
+    plan: Plan
+    accepted: dict[str, Changes] = field(default_factory=dict)
+    """By profile, the changes that build."""
+    effective: list[Option] | None = None
+    """Options that change the tensors of the first class that was built; None before that."""
 
 
-def build_entry(entry: ModelEntry, profiles: Sequence[str]) -> Iterator[ReferenceModel | BuildFailure]:
-    """Build every class of an entry in every profile, in both spellings where they differ.
+def build_entry(entry: ModelEntry, plan: Plan) -> Iterator[ReferenceModel | BuildFailure]:
+    """Build every class of an entry in every variant of the plan, in both spellings where they differ.
 
-    A size that turns out equal to one already built is left out; a class that builds in no size yields one failure.
+    A variant that turns out equal to one already built is left out; a class that builds in no size yields one failure.
     """
-    accepted = _Accepted()
+    family = _Family(entry, plan)
     for model_class in entry.classes:
-        yield from _build_class(entry, model_class, profiles, accepted)
+        yield from _build_class(family, model_class)
 
 
-def _build_class(
-    entry: ModelEntry, model_class: type[PreTrainedModel], profiles: Sequence[str], accepted: _Accepted
-) -> Iterator[ReferenceModel | BuildFailure]:
+def _build_class(family: _Family, model_class: type[PreTrainedModel]) -> Iterator[ReferenceModel | BuildFailure]:
+    entry = family.entry
     base = arguments_for(entry.model_type, model_class.__name__)
     try:
         found = _leaves(entry, base)
     except Exception as error:  # noqa: BLE001  # a configuration class may raise anything; the reason is recorded
         yield BuildFailure(entry.model_type, model_class.__name__, "", _line(error))
         return
-    seen: set[tuple[tuple[int, ...], ...]] = set()
-    for name in profiles:
-        wanted = accepted.changes.get(name) or apply(profile(name), found)
+    seen: set[Signature] = set()
+    for name in family.plan.profiles:
+        wanted = family.accepted.get(name) or apply(profile(name), found)
         try:
             changes, module = _build(entry, model_class, base, wanted)
         except (LiveModelError, MissingExtraError) as error:
             yield BuildFailure(entry.model_type, model_class.__name__, name, _line(error))
             return  # not even the bare defaults build
-        accepted.changes.setdefault(name, changes)
+        family.accepted.setdefault(name, changes)
+        yield from listings(entry.model_type, module, name, _flat(changes), seen)
+    if family.plan.published:
+        yield from _published_variants(entry, model_class, base, seen)
+    if family.plan.options:
+        yield from _option_variants(family, model_class, base, found, seen)
+
+
+def _published_variants(
+    entry: ModelEntry, model_class: type[PreTrainedModel], base: dict[str, Any], seen: set[Signature]
+) -> Iterator[ReferenceModel | BuildFailure]:
+    for name, changes in settings("published")["variants"].get(entry.model_type, {}).items():
+        try:
+            module = _module(entry, model_class, base, changes)
+        except (LiveModelError, MissingExtraError) as error:
+            yield BuildFailure(entry.model_type, model_class.__name__, name, _line(error))
+            continue
         yield from listings(entry.model_type, module, name, changes, seen)
+
+
+def _option_variants(
+    family: _Family, model_class: type[PreTrainedModel], base: dict[str, Any], found: list[Leaf], seen: set[Signature]
+) -> Iterator[ReferenceModel]:
+    """The class with one option changed at a time.
+
+    The first class tries them all; its siblings try those that mattered there, and tying, which only heads show.
+    """
+    entry = family.entry
+    small = shallow(found)
+    plain = _try(entry, model_class, base, small)
+    if plain is None:
+        small, plain = {}, _try(entry, model_class, base, {})
+    if plain is None:
+        return
+    before = signature(listing_from_module(plain))
+    first = family.effective is None
+    if first:
+        tried = list(options(with_changes(entry.config_class, base, {})))
+    else:
+        tried = list(family.effective or [])
+        tying = Option("tie_word_embeddings", not getattr(plain.config, "tie_word_embeddings", False))
+        if getattr(model_class, "_tied_weights_keys", None) and tying not in tried:
+            tried.append(tying)
+    effective: list[Option] = []
+    for option in tried:
+        if len(effective) >= MAX_OPTIONS:
+            break
+        module = _try(entry, model_class, base, {**small, option.path: option.value})
+        if module is None or signature(listing_from_module(module)) == before:
+            continue
+        effective.append(option)
+        yield from listings(entry.model_type, module, option.variant, {**small, option.path: option.value}, seen)
+    if first:
+        family.effective = effective
 
 
 def _leaves(entry: ModelEntry, base: dict[str, Any]) -> list[Leaf]:
@@ -96,7 +164,7 @@ def _build(
         MissingExtraError: the class needs a package that is not installed.
     """
     try:
-        return wanted, _module(entry, model_class, base, wanted)
+        return wanted, _module(entry, model_class, base, _flat(wanted))
     except LiveModelError:
         if not wanted:
             raise
@@ -104,47 +172,57 @@ def _build(
     module = None
     for role, change in wanted.items():
         trial = {**kept, role: change}
-        try:
-            module = _module(entry, model_class, base, trial)
-        except LiveModelError:
-            continue
-        kept = trial
-    return kept, module if module is not None and kept else _module(entry, model_class, base, {})
+        built = _try(entry, model_class, base, _flat(trial))
+        if built is not None:
+            kept, module = trial, built
+    return kept, module if module is not None else _module(entry, model_class, base, {})
+
+
+def _try(
+    entry: ModelEntry, model_class: type[PreTrainedModel], base: dict[str, Any], changes: dict[str, Any]
+) -> PreTrainedModel | None:
+    try:
+        return _module(entry, model_class, base, changes)
+    except (LiveModelError, MissingExtraError):
+        return None
 
 
 def _module(
-    entry: ModelEntry, model_class: type[PreTrainedModel], base: dict[str, Any], changes: Changes
+    entry: ModelEntry, model_class: type[PreTrainedModel], base: dict[str, Any], changes: dict[str, Any]
 ) -> PreTrainedModel:
-    flat = {path: value for change in changes.values() for path, value in change.items()}
     try:
-        config = with_changes(entry.config_class, base, flat)
+        config = with_changes(entry.config_class, base, changes)
     except Exception as error:
         raise LiveModelError(f"configuration refused: {_line(error)}") from error
     return module_from_class(model_class, config, limits=LIMITS)
 
 
 def listings(
-    model_type: str, module: PreTrainedModel, variant: str, changes: Changes, seen: set[tuple[tuple[int, ...], ...]]
+    model_type: str, module: PreTrainedModel, variant: str, config: dict[str, Any], seen: set[Signature]
 ) -> Iterator[ReferenceModel]:
-    """The listing of a built module, and the published spelling where that differs; nothing for shapes seen before."""
+    """The listing of a built module, and the published spelling where that differs; nothing for one seen before."""
     memory = listing_from_module(module)
-    shapes = tuple(tensor.shape for tensor in memory.tensors)
-    if not shapes or shapes in seen or len(shapes) > MAX_TENSORS:
+    found = signature(memory)
+    if not found or found in seen or len(found) > MAX_TENSORS:
         return
-    seen.add(shapes)
-    flat = {path: value for change in changes.values() for path, value in change.items()}
+    seen.add(found)
     name = type(module).__name__
-    yield ReferenceModel(model_type, name, variant, flat, memory)
+    yield ReferenceModel(model_type, name, variant, config, memory)
     try:
         published = listing_from_module(module, spelling="published")
     except LiveModelError:
         return
-    if len(published.tensors) <= MAX_TENSORS and _signature(published) != _signature(memory):
-        yield ReferenceModel(model_type, name, variant, flat, published, "published")
+    if len(published.tensors) <= MAX_TENSORS and sorted(signature(published)) != sorted(found):
+        yield ReferenceModel(model_type, name, variant, config, published, "published")
 
 
-def _signature(listing: TensorListing) -> list[tuple[str, tuple[int, ...]]]:
-    return sorted((tensor.name, tensor.shape) for tensor in listing.tensors)
+def signature(listing: TensorListing) -> Signature:
+    """Names and shapes in order."""
+    return tuple((tensor.name, tensor.shape) for tensor in listing.tensors)
+
+
+def _flat(changes: Changes) -> dict[str, Any]:
+    return {path: value for change in changes.values() for path, value in change.items()}
 
 
 def _line(error: BaseException) -> str:
