@@ -5,6 +5,10 @@ class ReaderError(Exception):
     """An artifact is damaged, hostile or beyond the limits; says which file and what is wrong with it."""
 
 
+class NoWeightsError(ReaderError):
+    """A sound file that holds no weights: a pickled tokenizer, a scikit-learn model, an empty archive."""
+
+
 class MissingExtraError(Exception):
     """A format or a computation needs an optional dependency; the message ends with the `pip install` line."""
 

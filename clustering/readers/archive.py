@@ -78,8 +78,8 @@ class Archive:
     def _inflate(self, member: Member, start: int, length: int, label: str) -> bytes:
         if length > self._limits.header_bytes:
             raise refusal(label, f"unpacks to {length} bytes, over the limit of {self._limits.header_bytes}")
-        # Deflate shrinks at most about a thousand times; a head of n bytes never needs more than n + overhead packed.
-        packed = self._source.read(start, min(member.stored, length + 65_536))
+        # n unpacked bytes never need more than n packed ones, five for each stored block, and a table of Huffman codes.
+        packed = self._source.read(start, min(member.stored, length + length // 1_000 + 2_048))
         try:
             data = zlib.decompressobj(-15).decompress(packed, length) if length else b""
         except zlib.error as error:

@@ -13,7 +13,7 @@ from clustering.bytesource import ByteSource
 from clustering.readers.archive import Archive, Member
 from clustering.readers.cursor import Cursor
 from clustering.readers.limits import Limits
-from clustering.readers.messages import printable, refusal
+from clustering.readers.messages import no_weights, printable, refusal
 from clustering.readers.pickles.flatten import state_dict
 from clustering.readers.pickles.machine import Machine
 from clustering.readers.pickles.opcodes import interpret
@@ -52,7 +52,7 @@ class PytorchReader:
         foreign = list(machine.foreign)
         if not named:
             what = f"; loading it would import {', '.join(foreign[:3])}" if foreign else ""
-            raise refusal(source.label, f"holds no tensors{what}")
+            raise no_weights(source.label, f"holds no tensors{what}")
         tensors = tuple(_tensor(name, record, source.label, limits) for name, record in named)
         metadata: dict[str, Any] = {"kind": kind, "container": printable(container, 200), "foreign_globals": foreign}
         return TensorListing(tensors, self.format, (source.label,), metadata)

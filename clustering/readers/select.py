@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from clustering.bytesource import ByteSource, FileAccess
-from clustering.errors import MissingExtraError, ReaderError
+from clustering.errors import MissingExtraError, NoWeightsError, ReaderError
 from clustering.quantization.logical import logical
 from clustering.readers.artifacts import Artifact, find_artifacts, is_index
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
@@ -235,6 +235,9 @@ class _Reading:
     def _attempt(self, path: str, action: Callable[[], _T]) -> _T | None:
         try:
             return action()
+        except NoWeightsError as error:
+            self._skip(path, str(error))
+            return None
         except ReaderError as error:
             self._damaged[self._skip(path, str(error))] = None
             return None
