@@ -58,7 +58,7 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         modality = "ambiguous"
     yield Claim(
         "family",
-        segment.value,
+        accepts_of(segment)[0],
         _text(scene, segment, last),
         modality,
         segment.role,
@@ -67,9 +67,16 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
 
 
 def accepts_of(segment: Segment) -> tuple[str, ...]:
-    """Every model type under which an architecture's words are true, the family itself first."""
-    family = str(segment.value)
+    """Every model type under which an architecture's words are true, the usual one first.
+
+    The value of `donut` is donut, but its packages are of the type vision-encoder-decoder.
+    """
     accepts = segment.entry.get("accepts", ()) if segment.entry is not None else ()
+    family = str(segment.value)
+    if accepts and family not in accepts[1:]:
+        family = accepts[0] if segment.entry is not None and not segment.entry.get("family") else family
+    elif accepts and segment.entry is not None and not segment.entry.get("family"):
+        family = accepts[0]
     return tuple(dict.fromkeys((family, *accepts)))
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
+from naming.domains import domain_of
 from naming.errors import LexiconError
 from naming.records import Category
 
@@ -22,6 +23,14 @@ DIRECTORY = Path(__file__).parent / "lexicons"
 
 _CATEGORIES = frozenset(get_args(Category))
 _JOINT = re.compile(r"[-\s_.]+")
+_SIZES = "tiny|mini|small|base|medium|large|huge|giant|big|xl|xxl"
+_SIZED = re.compile(rf"-(?:{_SIZES}|\d+(?:\.\d+)?[bm])$")
+_GLUED_SIZE = re.compile(rf"(?:{_SIZES})$")
+_NUMBERED = re.compile(r"v?\d+$")
+_PLAIN = frozenset(
+    ["language", "task", "training", "organization", "dataset", "size", "other", "adaptation", "input", "format", "dtype"]
+)
+"""Categories of words that keep their own span beside a family's word."""
 _NOTHING: Mapping[str, Any] = {}
 REACH_KEY = 2
 """Characters of a surface that are looked at before its full spelling is tried."""
@@ -56,6 +65,9 @@ class Lexicon:
     """Family words that brands are fused with, longest first (`bert` in `pubmedbert`)."""
     words: frozenset[str]
     """Surfaces that are also ordinary words or names."""
+    cuts: Mapping[str, tuple[int, tuple[Entry, ...], tuple[Entry, ...]]] = field(default_factory=dict)
+    """Surfaces of several items: where the second begins, and the meanings of both. `flan-t5` is known as a phrase (for
+    the types that it accepts), and yet a training recipe and an architecture."""
 
     def entries(self, surface: str, category: str | None = None) -> tuple[Entry, ...]:
         """Meanings of a surface given without separators, optionally of one category."""
@@ -98,9 +110,12 @@ def build(documents: Mapping[str, Mapping[str, Any]]) -> Lexicon:
     reach: dict[str, int] = {}
     for surface in index:
         start = surface[:REACH_KEY]
-        reach[start] = max(reach.get(start, 0), len(surface))
+        if len(surface) > reach.get(start, 0):
+            reach[start] = len(surface)
     frozen = {surface: tuple(meanings) for surface, meanings in index.items()}
-    return Lexicon(frozen, reach, tuple(sorted(glue, key=lambda word: (-len(word), word))), frozenset(words))
+    return Lexicon(
+        frozen, reach, tuple(sorted(glue, key=lambda word: (-len(word), word))), frozenset(words), _cuts(frozen)
+    )
 
 
 def read_documents(directory: Path = DIRECTORY) -> dict[str, Mapping[str, Any]]:
@@ -128,6 +143,57 @@ def _joined(old: Entry, new: Entry) -> Entry:
     return Entry(old.surface, old.category, old.value, old.attributes, old.joints | new.joints)
 
 
+def _cuts(index: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[int, tuple[Entry, ...], tuple[Entry, ...]]]:
+    cuts = {}
+    for surface, meanings in index.items():
+        phrase = meanings[0]
+        if not phrase.joints or phrase.category not in ("architecture", "product"):
+            continue
+        for joint in sorted(phrase.joints):
+            left, right = index.get(surface[:joint], ()), index.get(surface[joint:], ())
+            parts = _parts(phrase, left, right)
+            if parts is not None:
+                cuts[surface] = (joint, *parts)
+                break
+    return cuts
+
+
+def _parts(
+    phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
+    """The meanings of the halves of a phrase, when the halves are items of their own."""
+    family = family_of(phrase)
+    behind = _family_meaning(right)
+    if behind is not None and not behind.get("word"):
+        plain = tuple(entry for entry in left if entry.category in _PLAIN)
+        brand = tuple(entry for entry in left if entry.category == "product")
+        same = family_of(behind) == family
+        if (plain or brand) and (same or family_of(behind) in phrase.get("accepts", ())):
+            refined = _refined(behind, phrase) if same else behind
+            return plain or brand, (refined,)
+    before = _family_meaning(left)
+    if before is not None and family_of(before) == family:
+        plain = tuple(entry for entry in right if entry.category in _PLAIN)
+        if plain:
+            return (_refined(before, phrase),), plain
+    return None
+
+
+def _family_meaning(meanings: tuple[Entry, ...]) -> Entry | None:
+    return next((entry for entry in meanings if entry.category == "architecture"), None)
+
+
+def family_of(entry: Entry) -> str:
+    """The family that a meaning stands for: the one it names, or the canonical word itself."""
+    return str(entry.get("family") or entry.value)
+
+
+def _refined(part: Entry, phrase: Entry) -> Entry:
+    """A part's meaning with what is known of the phrase: the types that its publishers used."""
+    facts = {**part.attributes, **{key: phrase.get(key) for key in ("family", "accepts", "strength") if phrase.get(key)}}
+    return Entry(part.surface, part.category, part.value, facts, part.joints)
+
+
 def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
     try:
         default = document["category"]
@@ -142,12 +208,34 @@ def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
                 if not attributes.get("only_aliases"):
                     surfaces.append(canonical)
                 facts = {key: fact for key, fact in attributes.items() if key not in ("aliases", "category")}
+                known = {_squash(written)[0] for written in surfaces}
                 for written in dict.fromkeys(surfaces):
                     surface, joints = _squash(written)
+                    if category in ("architecture", "product") and written != canonical and (
+                        _is_extended(written, surface, known, category, str(facts.get("family") or canonical))
+                    ):
+                        continue
                     if surface and not _is_generation(surface, facts):
                         yield Entry(surface, category, canonical, facts or _NOTHING, joints)
     except (KeyError, TypeError, AttributeError) as error:
         raise LexiconError(f"{name}: not a lexicon ({error!r})") from error
+
+
+def _is_extended(written: str, surface: str, known: set[str], category: str, family: str) -> bool:
+    """Whether an alias is another surface of the entry with a size or a release number behind it.
+
+    These are items of their own (`mobilenet-v3-large`, `rugpt3small`, `dreamshaper-8`); the digits of encoders, vision
+    and speech families belong to their names.
+    """
+    if category == "architecture" and _SIZED.search(written):
+        return True
+    glued = _GLUED_SIZE.search(surface)
+    if glued and surface[: glued.start()] in known:
+        return True
+    numbered = _NUMBERED.search(surface)
+    if numbered and surface[: numbered.start()] in known:
+        return category == "product" or domain_of(family) in ("llm", "vlm", "diffusion")
+    return False
 
 
 def _squash(written: str) -> tuple[str, frozenset[int]]:

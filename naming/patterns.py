@@ -20,19 +20,19 @@ _DIGIT = re.compile(
     | (?P<counter>\d+(?:\.\d+)?[km]?[-_]?(?:steps?|epochs?|ep|iters?|iterations?|shots?|folds?)){_END}
     | (?P<amount>\d+(?:\.\d+)?[km]?[-_]?(?:samples?|examples?|hours?|hrs?|utterances|pairs|sentences|tokens|images|gb|tb))
         {_END}
-    | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l)){_END}
+    | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l))(?=\d{{3}}|{_END})
     | (?P<labels>\d{{1,5}}[-_]?(?:class(?:es)?|labels?|way|classification|cls|stars?)){_END}
     | (?P<parameters>\d+(?:[._]\d+)?[bmt]|\d{{1,3}}b\d{{1,2}})(?=v\d|{_END})
-    | (?P<kilo>\d+(?:\.\d+)?k){_END}
+    | (?P<kilo>\d+(?:\.\d+)?k)(?=to\d|{_END})
     | (?P<date>(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\g<1>(?:0[1-9]|[12]\d|3[01])){_END}
     | (?P<pair>\d{{2,4}}x\d{{2,4}}(?:x\d{{1,4}})?){_END}
     | (?P<span>\d{{1,4}}to\d{{1,4}}){_END}
     | (?P<pixels>\d{{2,4}}(?:px|p)){_END}
     | (?P<suffixed>\d{{1,4}}[abcdefghwsx]){_END}
-    | (?P<dotted>\d+(?:\.\d+)+)(?=v\d|{_END}|[a-z])
+    | (?P<dotted>\d+(?:\.\d+){{1,6}})(?=v\d|{_END}|[a-z])
     | (?P<integer>\d+)
     )""".replace(r"\g<1>", r"(?P=dash)").replace(r"([-_.]?)", r"(?P<dash>[-_.]?)"),
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 
 _COUNTERS = (
@@ -41,7 +41,7 @@ _COUNTERS = (
 )
 _LETTER = re.compile(
     rf"""(?:
-      (?P<version>(?:v|ver|version|rev|release)[-_.]?\d+(?:[._]\d+)*(?:p\d*)?(?:rc\d+|alpha|beta|[a-f])?){_END}
+      (?P<version>(?:v|ver|version|rev|release)[-_.]?\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
     | (?P<active>a\d+(?:[._]\d+)?[bm]){_END}
     | (?P<effective>e\d+(?:[._]\d+)?b){_END}
     | (?P<gguf>(?:i?q\d(?:_\d|_k(?:_(?:xxs|xs|s|m|l|xl|p))?|_(?:xxs|xs|s|m|l|nl))?|tq\d_\d|mxfp\d|q\d(?:[-_]?k[-_][sml]))){_END}
@@ -58,7 +58,7 @@ _LETTER = re.compile(
     | (?P<scale>x\d{{1,2}}){_END}
     | (?P<lettered>[a-z]{{1,2}}\d{{1,3}}(?:[bkm])?){_END}
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
 _LETTER_STARTS = frozenset("abcdefghijklmnopqrstuvwxyz")
 

@@ -48,6 +48,12 @@ class NameTokenizer:
         """Tokenize the repository part of a name."""
         folded = fold(text)
         segments = self.segmenter.segments(text, folded)
+        doc = self.document(text, segments)
+        doc.user_data[_SEGMENTS] = (folded, segments)
+        return doc
+
+    def document(self, text: str, segments: list[Segment]) -> Doc:
+        """A document whose tokens are the segments and what stands between them."""
         words: list[str] = []
         end = 0
         for segment in segments:
@@ -55,12 +61,11 @@ class NameTokenizer:
                 words.append(text[end : segment.start])
             segment.token = len(words)
             words.append(segment.text)
+            segment.behind = len(words)
             end = segment.end
         if end < len(text):
             words.append(text[end:])
-        doc = Doc(self.vocab, words=words, spaces=[False] * len(words))
-        doc.user_data[_SEGMENTS] = (folded, segments)
-        return doc
+        return Doc(self.vocab, words=words, spaces=[False] * len(words))
 
 
 @Language.factory("name_resolver", default_config={"timm": True})
@@ -71,8 +76,9 @@ class NameResolver:
         self.name = name
         self.timm = timm
         tokenizer = nlp.tokenizer
-        assert isinstance(tokenizer, NameTokenizer)
-        self.lexicon = tokenizer.lexicon
+        if not isinstance(tokenizer, NameTokenizer):
+            raise TypeError("name_resolver needs a pipeline whose tokenizer is NameTokenizer")
+        self.tokenizer = tokenizer
 
     def __call__(self, doc: Doc) -> Doc:
         """Resolve one document made by `NameTokenizer`."""
@@ -80,7 +86,12 @@ class NameResolver:
         name = doc._context if isinstance(doc._context, str) else ""  # type: ignore[attr-defined]  # noqa: SLF001
         owner = split_owner(name)[0]
         text = name[len(owner) + 1 :] if owner else (name or doc.text)
-        doc.user_data[_SCENE] = resolve(text, folded, owner, segments, self.lexicon, timm=self.timm)
+        scene = resolve(text, folded, owner, segments, self.tokenizer.lexicon, timm=self.timm)
+        if scene.retokenize:
+            context = doc._context  # type: ignore[attr-defined]  # noqa: SLF001
+            doc = self.tokenizer.document(text, scene.segments)
+            doc._context = context  # type: ignore[attr-defined]  # noqa: SLF001
+        doc.user_data[_SCENE] = scene
         return doc
 
 
@@ -99,12 +110,10 @@ class NameSpans:
 
     def __call__(self, doc: Doc) -> Doc:
         """Add the span group to one resolved document."""
-        segments = doc.user_data[_SCENE].segments
-        group = []
-        for place, segment in enumerate(segments):
-            behind = segments[place + 1].token if place + 1 < len(segments) else len(doc)
-            group.append(Span(doc, segment.token, _last_token(doc, segment, behind), label=segment.category))
-        doc.spans[self.key] = group
+        doc.spans[self.key] = [
+            Span(doc, segment.token, segment.behind, label=segment.category)
+            for segment in doc.user_data[_SCENE].segments
+        ]
         return doc
 
 
@@ -143,17 +152,6 @@ def _getter(extension: str, default: object) -> Callable[[Span], object]:
         return default
 
     return get
-
-
-def _last_token(doc: Doc, segment: Segment, behind: int) -> int:
-    """Token behind a segment: one further, unless the resolver joined several tokens (titles)."""
-    first: int = segment.token
-    if len(doc[first]) == segment.end - segment.start:
-        return first + 1
-    last = first + 1
-    while last < behind and doc[last].idx < segment.end:
-        last += 1
-    return last
 
 
 def build(lexicon: Lexicon | None = None) -> Language:

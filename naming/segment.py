@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from itertools import accumulate
 
 from typing import Any, TypeAlias
 
@@ -13,10 +15,19 @@ from naming.text import is_word_character
 _CHUNK = re.compile(r"[^\W_]+")
 _ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
 _LETTERS_THEN_DIGITS = re.compile(r"([a-z]{3,12}?)(xs|ti|bigg|[sbmlhgtnx])(\d{1,3})$")
-_SEPARATOR_VERSION = re.compile(r"[-_ ]?v\d")
+_GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
+"""`7bv5`, `twittersentimentv5`."""
+_KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
+"""`22kto1k`: trained on one version of ImageNet, then on another."""
 
 _Step: TypeAlias = tuple[int, int, str, str, tuple[Entry, ...]]
 """First atom, atom behind the last, key, kind, meanings."""
+_Back: TypeAlias = tuple[int, str, str, tuple[Entry, ...]]
+"""First atom of the best piece that ends here, its key, kind and meanings."""
+_NEVER = -1 << 30
+_HAS_DIGIT = re.compile("[0-9]")
+
+_WORTHY_SHAPES = frozenset(["parameters", "experts_each", "dotted", "version", "kilo", "bits", "integers", "gguf"])
 
 MAX_WINDOW = 14
 """Atoms that one lexicon surface may span."""
@@ -32,7 +43,7 @@ CUT = 5
 FUSED = ("roberta", "deberta", "electra", "berta", "bert", "llama", "mistral", "qwen", "t5")
 """Family words which, at the end of a lower-case word, make a brand of that family (`hebert`, `molt5`).
 Shorter or more ordinary ones (`vit` in affidavit, `clip` in paperclip, `bart` in hobart) are never looked for."""
-NOT_FUSED = re.compile(
+_NOT_FUSED = re.compile(
     r"(?:ro|hu|her|gil|hil|dil|nor|lam|eg|cuth|os|engel|dago|fil|col|hum|wil|al|phil|adel|ethel|wal|sche|de|da|li|"
     r"ru|ro|si|gis|rim|cul|dieu|dau|flau|jou|schu|sie|her|lie)bert(?:s|son|a)?$|^(?:alberta|roberta|o?llama)$"
 )
@@ -43,7 +54,7 @@ class Segment:
     """A piece of the name with its candidate meanings, and what the resolver made of it."""
 
     __slots__ = (
-        "category", "chunk", "end", "entries", "entry", "fused", "key", "kind", "note", "role", "start", "text", "token",
+        "behind", "category", "chunk", "end", "entries", "entry", "fused", "key", "kind", "note", "role", "start", "text", "token",
         "value",
     )  # fmt: skip
 
@@ -61,7 +72,8 @@ class Segment:
         """Number of the first separator-free chunk that the segment lies in."""
         self.text = repo[start:end]
         self.token = 0
-        """Place of the first token in the document."""
+        self.behind = 0
+        """Places of the first token in the document and of the one behind the last."""
         self.category = ""
         self.value: Any = None
         self.role = ""
@@ -133,75 +145,68 @@ class Segmenter:
             if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():
                 cuts.update((place, place + len(family)))
                 break
+        spanned = _KILO_SPAN.match(folded)
+        if spanned:
+            cuts.update((spanned.end(1), spanned.end(2)))
+        numbered = _GLUED_VERSION.search(folded)
+        if numbered:
+            cuts.add(numbered.end(1))
         sized = _LETTERS_THEN_DIGITS.match(folded)
         if sized and self.lexicon.architecture(sized[1]):
             cuts.update((sized.end(1), sized.end(2)))
         return tuple(sorted(cuts))
 
     def _best_path(self, folded: str, starts: list[int], ends: list[int], chunks: list[int]) -> list[_Step]:
-        """Viterbi over atoms.
-
-        Returns:
-            (first atom, atom behind the last, key, kind, meanings) in order.
-        """
-        index, reach = self.lexicon.index, self.lexicon.reach
+        """Viterbi over atoms: the explanation of the whole name that explains most with the fewest pieces."""
+        get, reach = self.lexicon.index.get, self.lexicon.reach
         count = len(starts)
         keys = [folded[start:end] for start, end in zip(starts, ends, strict=True)]
         squashed = "".join(keys)
-        offsets = [0]
-        for key in keys:
-            offsets.append(offsets[-1] + len(key))
-        end_of = {end: number for number, end in enumerate(ends)}
-        score = [-1 << 30] * (count + 1)
+        offsets = [0, *accumulate(map(len, keys))]
+        score = [_NEVER] * (count + 1)
         score[0] = 0
-        back: list[tuple[int, str, str, tuple[Entry, ...]]] = [(0, "", "", ())] * (count + 1)
+        back: list[_Back] = [(0, "", "", ())] * (count + 1)
+        shapes = _shape_starts(folded, starts, ends) if _HAS_DIGIT.search(folded) else ()
         for i in range(count):
-            here = score[i]
+            here = score[i] - CUT
             at = offsets[i]
-            # nothing known: one atom, merged with its neighbours later
-            length = offsets[i + 1] - at
-            points = here + length * UNKNOWN - CUT
+            points = here + (offsets[i + 1] - at) * UNKNOWN
             if points > score[i + 1]:
                 score[i + 1] = points
                 back[i + 1] = (i, keys[i], "word", ())
-            # lexicon
-            longest = reach.get(squashed[at : at + REACH_KEY], reach.get(squashed[at : at + 1], 0))
+            longest = at + reach.get(squashed[at : at + REACH_KEY], 1)
             for j in range(i + 1, min(count, i + MAX_WINDOW) + 1):
-                width = offsets[j] - at
-                if width > longest:
+                behind = offsets[j]
+                if behind > longest:
                     break
-                key = squashed[at : at + width]
-                meanings = index.get(key)
+                key = squashed[at:behind]
+                meanings = get(key)
                 if meanings is None:
                     continue
-                if j - i > 1 and chunks[i] != chunks[j - 1]:
+                if chunks[i] != chunks[j - 1]:
                     meanings = _fitting(meanings, key, chunks, offsets, i, j)
                     if not meanings:
                         continue
-                points = here + width * KNOWN - CUT
+                points = here + (behind - at) * KNOWN
                 if points > score[j]:
                     score[j] = points
                     back[j] = (i, key, "word", meanings)
-            # numeric shapes
-            shape = patterns.match(folded, starts[i])
-            if shape is not None:
-                kind, end = shape
-                j = end_of.get(end, -1) + 1
-                if j > i:
-                    width = offsets[j] - at
-                    points = here + width * SHAPE - CUT
-                    if points > score[j]:
-                        key = squashed[at : at + width]
-                        score[j] = points
-                        back[j] = (i, key, kind, ())
+            if i in shapes:
+                shape = patterns.match(folded, starts[i])
+                if shape is not None:
+                    kind, end = shape
+                    j = bisect_left(ends, end) + 1
+                    if i < j <= count and ends[j - 1] == end:
+                        points = here + (offsets[j] - at) * SHAPE
+                        if points > score[j]:
+                            score[j] = points
+                            back[j] = (i, squashed[at : offsets[j]], kind, ())
+                        elif back[j][0] == i:
+                            back[j] = (i, back[j][1], kind, back[j][3])
         path = []
         j = count
         while j:
             i, key, kind, meanings = back[j]
-            if kind == "word" and meanings:
-                shape = patterns.match(folded, starts[i])
-                if shape is not None and shape[1] == ends[j - 1]:
-                    kind = shape[0]
             path.append((i, j, key, kind, meanings))
             j = i
         path.reverse()
@@ -212,6 +217,7 @@ class Segmenter:
     ) -> list[Segment]:
         """Make segments of a path: put together again what was cut inside a word without good reason."""
         result: list[Segment] = []
+        cuts = self.lexicon.cuts
         at = 0
         while at < len(path):
             # the run of pieces that lie in one chunk
@@ -231,6 +237,24 @@ class Segmenter:
             result += pieces
         return result
 
+    def _cut_phrases(self, repo: str, pieces: list[Segment]) -> list[Segment]:
+        """Cut phrases of several items where the text has a separator between them."""
+        result = []
+        queue = list(reversed(pieces))
+        while queue:
+            piece = queue.pop()
+            cut = self.lexicon.cuts.get(piece.key)
+            place = _separated(piece.text, cut[0]) if cut is not None and piece.entries else None
+            if cut is None or place is None:
+                result.append(piece)
+                continue
+            offset, left, right = cut
+            behind, before = place
+            first = Segment(repo, piece.start, piece.start + before, piece.key[:offset], "word", left, piece.chunk)
+            second = Segment(repo, piece.start + behind, piece.end, piece.key[offset:], "word", right, piece.chunk + 1)
+            queue += (second, first)
+        return result
+
     def _settle(self, repo: str, pieces: list[Segment]) -> list[Segment]:
         """Decide about the pieces of one chunk."""
         merged: list[Segment] = []
@@ -242,7 +266,8 @@ class Segmenter:
                     continue
             merged.append(piece)
         if any(not piece.entries and piece.kind == "word" for piece in merged) and not any(
-            self._worth_cutting(piece) for piece in merged
+            self._worth_cutting(piece, merged[place + 1] if place + 1 < len(merged) else None)
+            for place, piece in enumerate(merged)
         ):
             merged = _merge_glued(repo, merged)
         for piece in merged:
@@ -250,17 +275,19 @@ class Segmenter:
                 self._find_fused(piece, repo)
         return merged
 
-    def _worth_cutting(self, piece: Segment) -> bool:
+    def _worth_cutting(self, piece: Segment, behind: Segment | None) -> bool:
         """Whether a known piece inside an unknown word is worth a cut of its own."""
-        if piece.kind in ("parameters", "experts_each", "dotted", "version"):
+        if piece.kind in _WORTHY_SHAPES:
             return True
         for entry in piece.entries:
             if entry.category == "architecture":
-                if not entry.get("word") or piece.text.isupper() or len(piece.key) > 4:
+                if entry.get("generations") and behind is not None and behind.kind in ("integer", "dotted"):
+                    return True
+                if entry.get("glue") and (not entry.get("word") or piece.text.isupper() or len(piece.key) > 4):
                     return True
             elif entry.category in ("task", "format", "quantization") and len(piece.key) >= 3:
                 return True
-            elif entry.category in ("dataset", "language", "adaptation", "product") and len(piece.key) >= 5:
+            elif entry.category in ("dataset", "language", "adaptation") and len(piece.key) >= 5:
                 return True
         return False
 
@@ -273,13 +300,29 @@ class Segmenter:
                 continue
             if place + len(family) != len(key):
                 continue
-            if NOT_FUSED.search(key) and not written[place:].isupper():
+            if _NOT_FUSED.search(key) and not written[place:].isupper():
                 return
             entry = self.lexicon.architecture("roberta" if family == "berta" else family)
             if entry is not None:
                 piece.entries = (entry,)
                 piece.fused = True
             return
+
+
+def _shape_starts(folded: str, starts: list[int], ends: list[int]) -> frozenset[int]:
+    """Atoms at which a numeric item may begin: digits, and letters with a digit right behind (`v2`, `L-12`)."""
+    found = []
+    length = len(folded)
+    for number, start in enumerate(starts):
+        if "0" <= folded[start] <= "9":
+            found.append(number)
+            continue
+        end = ends[number]
+        if end < length and (
+            "0" <= folded[end] <= "9" or (end + 1 < length and not folded[end].isalnum() and folded[end + 1].isdigit())
+        ):
+            found.append(number)
+    return frozenset(found)
 
 
 def _fitting(
@@ -301,6 +344,21 @@ def _fitting(
         else:
             fitting.append(entry)
     return tuple(fitting)
+
+
+def _separated(text: str, offset: int) -> tuple[int, int] | None:
+    """Offsets of the second and behind the first part, when separators stand after `offset` letters and digits."""
+    seen = 0
+    for place, character in enumerate(text):
+        if not is_word_character(character):
+            continue
+        if seen == offset:
+            before = place
+            while not is_word_character(text[before - 1]):
+                before -= 1
+            return (place, before) if before < place else None
+        seen += 1
+    return None
 
 
 def _extend(repo: str, last: Segment, piece: Segment) -> None:

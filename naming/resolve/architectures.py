@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from naming.domains import domain_of
-from naming.lexicon import Entry
+from naming.lexicon import Entry, family_of
+from naming.resolve.numbers import PATCHES
 from naming.resolve.scene import Scene, decide, meaning
 from naming.segment import Segment
 
+_SIZED_VIT = re.compile(r"vit[sblhg]")
 _EVIDENCE = frozenset(
     ["size", "dataset", "task", "training", "adaptation", "quantization", "dtype", "format", "language", "input"]
 )
@@ -16,6 +20,13 @@ _SHAPES = frozenset(
         "gguf", "integers", "pair", "weights",
     ]
 )  # fmt: skip
+_COINED = frozenset(
+    [
+        "bart", "beit", "cvt", "deit", "detr", "dpr", "dpt", "esm", "flava", "fnet", "fsmt", "glm", "glpn", "hiera", "lilt",
+        "mpt", "pvt", "swin", "trocr", "udop", "vit", "vits", "whisper", "xlm", "led", "pegasus",
+    ]
+)  # fmt: skip
+"""Words flagged because they hide in longer words or are rare words: alone between separators they are the model."""
 _MENTION_AFTER = frozenset(["prompt", "prompts", "promptgenerator", "generated", "detector", "detection", "style"])
 """`stable-diffusion-prompt-generator`, `chatgpt-detector`: the model is about that other model."""
 _MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not"])
@@ -23,13 +34,13 @@ _MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not"])
 
 def settle_architectures(scene: Scene) -> None:
     """Decide every segment with a family meaning that the name supports, and collect the domains of those families."""
-    candidates = [
-        (place, entry)
-        for place, segment in enumerate(scene.segments)
-        if (entry := meaning(segment, "architecture")) is not None
-    ]
+    candidates = _candidates(scene)
     if not candidates:
         return
+    for place, _ in reversed(candidates):
+        if _SIZED_VIT.fullmatch(scene.segments[place].key) and scene.glued(place + 1):
+            _split_size(scene, place)
+            candidates = _candidates(scene)
     strong = [place for place, (where, entry) in enumerate(candidates) if not entry.get("word")]
     for place, entry in candidates:
         segment = scene.segments[place]
@@ -49,10 +60,22 @@ def settle_architectures(scene: Scene) -> None:
             scene.domains.add(domain)
 
 
-def family_of(entry: Entry) -> str:
-    """The family that a meaning stands for."""
-    family: str = entry.get("family") or str(entry.value)
-    return family
+def _candidates(scene: Scene) -> list[tuple[int, Entry]]:
+    return [
+        (place, entry)
+        for place, segment in enumerate(scene.segments)
+        if (entry := meaning(segment, "architecture")) is not None
+    ]
+
+
+def _split_size(scene: Scene, place: int) -> None:
+    """`vits8` is ViT, small, patches of 8; not the speech model VITS."""
+    behind = scene.key(place + 1)
+    if not (behind.isdigit() and int(behind[:4]) in PATCHES):
+        return
+    scene.split(place, 3)
+    scene.segments[place].entries = scene.lexicon.entries("vit", "architecture")
+    scene.segments[place + 1].entries = scene.lexicon.entries(scene.key(place + 1), "size")
 
 
 def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: bool) -> bool:
@@ -61,7 +84,12 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
     text = segment.text
     if len(text) > 1 and text.isupper() and not scene.repo.isupper():
         return not strong or _beside_evidence(scene, place)
-    if any(character.isdigit() for character in segment.key):
+    if any(character.isdigit() for character in segment.key) or entry.joints:
+        return True
+    behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
+    if entry.get("generations") and behind is not None and behind.kind in ("integer", "dotted"):
+        return True
+    if segment.key in _COINED and not strong:
         return True
     if len(scene.segments) == 1:
         return True
@@ -99,7 +127,11 @@ def _other_meaning_wins(scene: Scene, place: int, segment: Segment, *, strong: b
     if not strong:
         return False
     entry = meaning(segment, "architecture")
-    return entry is not None and bool(entry.get("word")) and len(segment.key) <= 4
+    if entry is None or not entry.get("word") or len(segment.key) > 4:
+        return False
+    if scene.timm:
+        return segment.start > scene.tag_from
+    return not (_beside_evidence(scene, place, near=1) or _beside_architecture(scene, place))
 
 
 def _mentioned(scene: Scene, place: int, candidates: int) -> bool:

@@ -86,7 +86,7 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
     if text.endswith("t"):
         decide(segment, "identifier", text)
         return
-    if scene.category(place - 1) == "dataset" and text.endswith("b") and scene.any_domain("dual", "vision"):
+    if scene.could_be(place - 1, "dataset") and text.endswith("b") and scene.any_domain("dual", "vision"):
         decide(segment, "identifier", text)
         return
     if text.endswith("m") and "." not in text and scene.any_domain("dual", "vision") and scene.timm:
@@ -226,7 +226,11 @@ def _scale(scene: Scene, place: int, segment: Segment) -> None:
 def _suffixed(scene: Scene, place: int, segment: Segment) -> None:
     text = segment.key
     number, letter = int(text[:-1]), text[-1]
-    if letter == "g":
+    if scene.category(place - 1) == "architecture" and scene.glued(place) and scene.any_domain("vision"):
+        scene.split(place, len(text) - 1)  # `resnet50d`: depth and stem
+        decide(scene.segments[place], "size", text[:-1])
+        decide(scene.segments[place + 1], "other", letter)
+    elif letter == "g":
         if number in (32, 64, 128, 256, 1024) and (scene.parameters or scene.any_domain("llm")):
             decide(segment, "quantization", text)
         else:
@@ -261,7 +265,14 @@ _HANDLERS: dict[str, Callable[[Scene, int, Segment], None]] = {
 
 
 def _integer(scene: Scene, place: int, segment: Segment) -> None:
+    if segment.category:
+        return
     text = segment.key
+    behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
+    if behind is not None and behind.key == text and not behind.category and int(text[:6]) in RESOLUTIONS and len(text) > 2:
+        joined = scene.join(place, place + 1)  # `512-512`
+        decide(joined, "input", f"{text}x{text}")
+        return
     if len(text) > 5:
         decide(segment, "identifier", text)
         return
@@ -294,7 +305,7 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
     if _is_date(text) and place >= 1:
         decide(segment, "identifier", text)
         return
-    if number >= 256 and number & (number - 1) == 0 and scene.any_domain(*_TEXT):
+    if number >= 256 and number & (number - 1) == 0 and (scene.parameters or scene.any_domain(*_TEXT)):
         decide(segment, "context", number)
         return
     if before is not None and before.category == "product" and len(text) <= 2:
@@ -403,6 +414,12 @@ def _lettered(scene: Scene, place: int, segment: Segment) -> None:
             return
         if str(before.value) == "esm" and text[0] == "t":
             decide(segment, "layers", int(text[1:]))
+            return
+        sized = re.fullmatch(r"(ti|xs|[tsblhg])(8|14|16|32)", text)
+        if sized and scene.any_domain("vision", "dual", "vlm"):
+            scene.split(place, len(sized[1]))  # `vilt-b32`: size and patch
+            decide(scene.segments[place], "size", sized[1])
+            decide(scene.segments[place + 1], "input", f"patch{sized[2]}")
             return
         if domain_of(str(before.value)) in ("vision", "detector"):
             decide(segment, "size", text)

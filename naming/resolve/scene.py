@@ -34,11 +34,16 @@ class Scene:
     translation: bool = False
     """Whether the name is about translation, where two-letter words are languages."""
 
+    retokenize: bool = False
+    """Whether a segment was cut after tokenization, so that the document's tokens must be made anew."""
+
     def undecided(self) -> Iterator[tuple[int, Segment]]:
-        """Segments without a category, with their places."""
-        for place, segment in enumerate(self.segments):
-            if not segment.category:
-                yield place, segment
+        """Segments without a category, with their places; the current one may be split or joined meanwhile."""
+        place = 0
+        while place < len(self.segments):
+            if not self.segments[place].category:
+                yield place, self.segments[place]
+            place += 1
 
     def architectures(self) -> list[int]:
         """Places of the architecture segments."""
@@ -54,7 +59,37 @@ class Scene:
 
     def glued(self, place: int) -> bool:
         """Whether a segment touches the one before it."""
-        return place > 0 and self.segments[place - 1].end == self.segments[place].start
+        return 0 < place < len(self.segments) and self.segments[place - 1].end == self.segments[place].start
+
+    def could_be(self, place: int, category: str) -> bool:
+        """Whether the segment at a place is, or may turn out to be, of a category."""
+        if not 0 <= place < len(self.segments):
+            return False
+        segment = self.segments[place]
+        return segment.category == category or (not segment.category and meaning(segment, category) is not None)
+
+    def split(self, place: int, length: int) -> None:
+        """Cut the segment at a place after some characters; both parts are undecided words without meanings."""
+        segment = self.segments[place]
+        rest = Segment(
+            self.repo, segment.start + length, segment.end, segment.key[length:], "word", (), segment.chunk
+        )
+        rest.token = rest.behind = -1
+        segment.end = rest.start
+        segment.text = self.repo[segment.start : segment.end]
+        segment.key = segment.key[:length]
+        segment.kind, segment.entries, segment.category = "word", (), ""
+        self.segments.insert(place + 1, rest)
+        self.retokenize = True
+
+    def join(self, first: int, last: int) -> Segment:
+        """Make one segment of the segments from one place to another (included)."""
+        segment, end = self.segments[first], self.segments[last]
+        segment.end, segment.behind = end.end, end.behind
+        segment.text = self.repo[segment.start : segment.end]
+        segment.key = "".join(part.key for part in self.segments[first : last + 1])
+        del self.segments[first + 1 : last + 1]
+        return segment
 
     def any_domain(self, *names: str) -> bool:
         """Whether an architecture of one of these domains was found."""

@@ -15,6 +15,8 @@ _PRIORITY = (
 )  # fmt: skip
 """Order in which meanings of one word are tried; each has its own test below."""
 _GENERIC = frozenset(["model", "models", "test", "demo", "weights", "dummy", "checkpoint", "my", "new", "final"])
+MAX_TITLE = 3
+"""Words that a title may have; longer runs are sentences or counters."""
 _LANGUAGE_CONTEXT = ("speech", "encoder", "seq2seq")
 
 
@@ -30,12 +32,13 @@ def settle_words(scene: Scene) -> None:
         )
     )
     for place, segment in scene.undecided():
-        if not segment.entries:
+        if not segment.entries or segment.kind in ("integer", "dotted"):
             continue
         for category in _PRIORITY:
             entry = meaning(segment, category)
             if entry is not None and _fits(scene, place, segment, category, entry):
-                decide(segment, _recast(scene, place, segment, category), None, entry)
+                value = scene.folded[segment.start : segment.end] if category in ("product", "other") else None
+                decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
     _instruct_or_italian(scene)
 
@@ -180,17 +183,13 @@ def _is_title(scene: Scene) -> bool:
     ]  # fmt: skip
     if not places:
         return False
-    first, last = places[0], places[-1]
-    if any(segments[place].category for place in range(first, last + 1)) or last - first > 1:
+    first = last = places[0]
+    while last + 1 < len(segments) and last + 1 in places:
+        last += 1
+    if last - first >= MAX_TITLE:
         return False
-    if any(segment.category == "other" for segment in segments) and last == first and len(segments) > 2:
-        return False
-    title = segments[first]
-    title.end = segments[last].end
-    title.text = scene.repo[title.start : title.end]
-    title.key = "".join(segment.key for segment in segments[first : last + 1])
+    title = scene.join(first, last)
     decide(title, "product", scene.folded[title.start : title.end])
-    del segments[first + 1 : last + 1]
     for segment in segments:
         if not segment.category:
             decide(segment, "identifier" if segment.key.isdigit() else "other", segment.key)
