@@ -15,9 +15,10 @@ from corpora.jsontext import JsonDocument, parse_json
 
 SourceKind = Literal["folder", "file", "hub-cache", "hub", "snapshot"]
 
-NameBasis = Literal["given", "hub", "folder", "card", "weak"]
+NameBasis = Literal["given", "hub", "folder", "remote", "card", "weak"]
 """Who says what the package is called: the caller, the hub, a folder called `OWNER--REPO` or `models--OWNER--REPO`, the
-card's `dara: {name: ...}`, or (weak) merely the name of a folder or file, which nobody may have meant as a name."""
+git remote of a hub checkout, the card's `dara: {name: ...}`, or (weak) merely the name of a folder or file, which nobody
+may have meant as a name."""
 
 MAX_JSON: Final = 16 << 20
 """Largest JSON file that is parsed. Configurations have a few KB, the index of a 671B model 9 MB."""

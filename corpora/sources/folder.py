@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from clustering.text import escape
-from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
+from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError, PackageError
 from corpora.package import Package
+from corpora.sources.git_remote import remote_name
 from corpora.sources.interface import OpenOptions, PackageSource
 from corpora.sources.local_files import is_folder, list_folder
 from corpora.sources.names import RepoName, folder_name, given_name, weak_name
 
 
-def name_of(path: Path, options: OpenOptions) -> RepoName | None:
-    """What a folder's package is called: the name given, `OWNER--REPO`, else the folder's own name."""
+def _own_name(path: Path) -> str:
+    """The folder's name, however it was reached (`.`, `x/..`, a trailing slash)."""
+    own = path.absolute().name
+    return own if own not in {"", ".", ".."} else path.resolve().name
+
+
+def _card_name(package: Package) -> RepoName | None:
+    """The name that the model card says the package is going to have."""
+    try:
+        name = package.card().name
+        return replace(given_name(name), basis="card") if name else None
+    except PackageError:
+        return None
+
+
+def _named(package: Package, path: Path, options: OpenOptions) -> RepoName | None:
+    """What a folder's package is called: the strongest source of a name that there is."""
     if options.name is not None:
         return given_name(options.name)
-    own = path.absolute().name or path.resolve().name
-    if own in {"..", "."}:
-        own = path.resolve().name
-    return folder_name(own) or weak_name(own)
+    own = _own_name(path)
+    endpoint = options.endpoint or os.environ.get("HF_ENDPOINT")
+    return folder_name(own) or remote_name(path, endpoint) or _card_name(package) or weak_name(own)
 
 
 def inner_packages(path: Path, limit: int = 3) -> list[str]:
@@ -32,7 +48,11 @@ def inner_packages(path: Path, limit: int = 3) -> list[str]:
 
 
 class FolderSource(PackageSource):
-    """Opens a folder. Its name comes from `--name`, from `OWNER--REPO`, or weakly from the folder itself."""
+    """Opens a folder.
+
+    Its name is the one given, else that of a folder called `OWNER--REPO`, the hub repository that it is a checkout of,
+    the card's, or weakly the folder's own.
+    """
 
     kind: ClassVar[str] = "folder"
 
@@ -41,7 +61,7 @@ class FolderSource(PackageSource):
         return is_folder(Path(target))
 
     def open(self, target: str, options: OpenOptions) -> Package:
-        """Lists the folder; reads nothing."""
+        """Lists the folder; reads at most what may hold the name."""
         path = Path(target)
         shown = escape(target)
         try:
@@ -59,14 +79,6 @@ class FolderSource(PackageSource):
         if not files.sizes():
             why = f" ({skipped[0][0]}: {skipped[0][1]})" if skipped else ""
             raise NotFoundError(f"{shown}: the folder holds no file that can be read{why}; name a package's folder")
-        name = name_of(path, options)
-        return Package(
-            source="folder",
-            location=shown,
-            files=files,
-            owner=name.owner if name else None,
-            repo=name.repo if name else None,
-            name_basis=name.basis if name else None,
-            revision=options.revision,
-            skipped=skipped,
-        )
+        package = Package(source="folder", location=shown, files=files, revision=options.revision, skipped=skipped)
+        name = _named(package, path, options)
+        return package if name is None else replace(package, owner=name.owner, repo=name.repo, name_basis=name.basis)

@@ -22,6 +22,7 @@ IGNORED_RANGE_WASTE: Final = 1 << 20
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 _RATE_LIMIT_RESET: Final = re.compile(r";\s*t\s*=\s*(\d{1,9})")
+_CONNECT_ATTEMPTS: Final = 2
 _MAX_REDIRECTS: Final = 10
 _SLOWEST: Final = 16 << 10
 """Bytes per second below which a transfer counts as stuck."""
@@ -160,7 +161,8 @@ class HubClient:
         from huggingface_hub.errors import OfflineModeIsEnabled
 
         wait = self.patience.first_wait
-        for attempt in range(1, self.patience.attempts + 1):
+        attempts = self.patience.attempts
+        for attempt in range(1, attempts + 1):
             try:
                 return call()
             except RetryError as error:
@@ -171,12 +173,14 @@ class HubClient:
                 reason, after = f"no answer within {self.patience.timeout:g} seconds", None
             except self._http.TransportError as error:
                 reason, after = one_line(error, 120), None
+                if isinstance(error, self._http.ConnectError):  # no network: waiting longer rarely helps
+                    attempts = min(attempts, _CONNECT_ATTEMPTS)
             except (self._http.HTTPError, self._http.InvalidURL) as error:
                 raise UnavailableError(f"{what}: {one_line(error, 120)}; try again later") from error
             pause = wait if after is None else after
             if pause > self.patience.longest_wait:
                 raise UnavailableError(f"{what}: {reason}; the hub asks to wait {pause:.0f} seconds, try again then")
-            if attempt == self.patience.attempts or self.transfer.wait(pause) > self.patience.total_wait:
+            if attempt >= attempts or self.transfer.wait(pause) > self.patience.total_wait:
                 break
             self._sleep(pause)
             wait = min(wait * 2, self.patience.longest_wait)

@@ -283,6 +283,71 @@ def test_front_matter_longer_than_the_first_block(tmp_path):
     assert len(open_package(str(folder)).card().tags) == 901
 
 
+# ---- whose name it is
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://huggingface.co/acme/bert-base", "acme/bert-base"),
+        ("https://user:secret@huggingface.co/acme/bert-base", "acme/bert-base"),
+        ("https://huggingface.co/acme/bert-base.git", "acme/bert-base"),
+        ("git@hf.co:acme/bert-base", "acme/bert-base"),
+        ("ssh://git@hf.co/acme/bert-base", "acme/bert-base"),
+        ("https://huggingface.co/gpt2", "gpt2"),
+        ("https://hub.example/acme/bert-base", "acme/bert-base"),
+        ("https://github.com/acme/bert-base", None),
+        ("git@github.com:acme/bert-base.git", None),
+        ("https://huggingface.co/datasets/acme/x", None),
+        ("../elsewhere", None),
+        ("https://[", None),
+    ],
+)
+def test_checkout_of_a_hub_repository(tmp_path, monkeypatch, url, name):
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+    folder = make(tmp_path / "checkout", config_json="{}")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text(
+        f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {url}\n[x]\n\turl = y\n'
+    )
+    package = open_package(str(folder))
+    assert (package.name, package.name_basis) == ((name, "remote") if name else ("checkout", "weak"))
+
+
+def test_remotes_other_than_origin(tmp_path):
+    folder = make(tmp_path / "checkout", config_json="{}")
+    (folder / ".git").mkdir()
+    config = folder / ".git" / "config"
+    config.write_text('[remote "hub"]\nurl = https://huggingface.co/a/b\n')
+    assert open_package(str(folder)).name == "a/b"
+    config.write_text(
+        '[remote "hub"]\nurl = https://huggingface.co/a/b\n[remote "x"]\nurl = https://huggingface.co/c/d\n'
+    )
+    assert open_package(str(folder)).name_basis == "weak"
+    config.unlink()
+    os.mkfifo(config)
+    assert open_package(str(folder)).name_basis == "weak"
+
+
+def test_order_of_names(tmp_path):
+    card = "---\ndara: {name: card/name}\n---\n"
+    remote = '[remote "origin"]\nurl = https://huggingface.co/remote/name\n'
+    folder = make(tmp_path / "weak", README_md=card)
+    assert (open_package(str(folder)).name, open_package(str(folder)).name_basis) == ("card/name", "card")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text(remote)
+    assert open_package(str(folder)).name == "remote/name"
+    folder = folder.rename(tmp_path / "folder--name")
+    assert open_package(str(folder)).name == "folder/name"
+    assert open_package(str(folder), name="given/name").name == "given/name"
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "''", "[x]", "{a: b}"])
+def test_bad_name_in_a_card_is_no_name(tmp_path, name):
+    folder = make(tmp_path / "weak", README_md=f"---\ndara: {{name: {name}}}\n---\n")
+    assert open_package(str(folder)).name_basis == ("weak" if name != "[x]" else "card")
+
+
 # ---- single files
 
 
