@@ -31,6 +31,8 @@ class Stack:
     """(index, tensors of the block), by index. The tensors keep their whole paths."""
     depths: tuple[int, ...] = ()
     """Blocks per stage, for hierarchical models; else empty."""
+    place: Path_ = ()
+    """Path from a stage to its inner list, for hierarchical models."""
 
     @property
     def depth(self) -> int:
@@ -64,18 +66,26 @@ class Stack:
     @cached_property
     def kinds(self) -> tuple[tuple[Named, ...], ...]:
         """One block of each layout that occurs (hybrid models have several), most frequent first."""
-        seen: dict[frozenset[tuple[Path_, str]], list[tuple[Named, ...]]] = {}
+        seen: dict[frozenset[tuple[Path_, str, tuple[int, ...]]], list[tuple[Named, ...]]] = {}
         for _, tensors in self.blocks:
             seen.setdefault(self._layout(tensors), []).append(tensors)
         return tuple(several[-1] for several in sorted(seen.values(), key=len, reverse=True))
 
-    def _layout(self, tensors: Sequence[Named]) -> frozenset[tuple[Path_, str]]:
-        return frozenset((tuple("*" if isinstance(token, int) else token for token in self.suffix(named)), named.leaf) for named in tensors)
+    def _layout(self, tensors: Sequence[Named]) -> frozenset[tuple[Path_, str, tuple[int, ...]]]:
+        return frozenset(
+            (tuple("*" if isinstance(token, int) else token for token in self.suffix(named)), named.leaf, named.shape)
+            for named in tensors
+        )
 
     def has_word(self, kind: str) -> bool:
         """Whether a word of a list of `tensor_roles.json` occurs inside the blocks."""
         wanted = words(kind)
-        return any(token in wanted for tensors in self.kinds for named in tensors for token in (*self.suffix(named), named.leaf))
+        return any(
+            token in wanted
+            for tensors in self.kinds
+            for named in tensors
+            for token in (*self.suffix(named), named.leaf)
+        )
 
 
 def find_stacks(tensors: Iterable[Named], *, names_only: bool = False) -> tuple[Stack, ...]:
@@ -99,7 +109,11 @@ def find_stacks(tensors: Iterable[Named], *, names_only: bool = False) -> tuple[
 
 
 def _inside(prefix: Path_, stack: Stack) -> bool:
-    return len(prefix) > len(stack.prefix) and prefix[: len(stack.prefix)] == stack.prefix and isinstance(prefix[len(stack.prefix)], int)
+    return (
+        len(prefix) > len(stack.prefix)
+        and prefix[: len(stack.prefix)] == stack.prefix
+        and isinstance(prefix[len(stack.prefix)], int)
+    )
 
 
 def _weights(tensors: Iterable[Named], *, names_only: bool) -> int:
@@ -114,9 +128,9 @@ def _as_stack(prefix: Path_, grouped: dict[Path_, dict[int, list[Named]]], *, na
     big = [index for index, tensors in blocks if _weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS]
     if not big or (len(big) == 1 and _wraps(prefix, members[big[0]], grouped)):
         return None
-    stage_depths = _stage_depths(prefix, blocks, grouped, names_only=names_only)
-    if stage_depths:
-        return Stack(prefix, blocks, stage_depths)
+    stages = _stages(prefix, blocks, grouped, names_only=names_only)
+    if stages is not None:
+        return Stack(prefix, blocks, *stages)
     if len(big) < len(blocks):  # stems, norms and projections that share the list with the blocks (nn.Sequential)
         blocks = tuple(block for block in blocks if block[0] in set(big))
     if _unlike(prefix, blocks):
@@ -127,7 +141,9 @@ def _as_stack(prefix: Path_, grouped: dict[Path_, dict[int, list[Named]]], *, na
 def _wraps(prefix: Path_, tensors: Sequence[Named], grouped: dict[Path_, dict[int, list[Named]]]) -> bool:
     """Whether the only member of a list is a wrapper around a longer list."""
     inner = {named.path[: len(prefix) + 1] for named in tensors}
-    return any(len(path) > len(prefix) + 1 and path[: len(prefix) + 1] in inner and len(grouped[path]) > 1 for path in grouped)
+    return any(
+        len(path) > len(prefix) + 1 and path[: len(prefix) + 1] in inner and len(grouped[path]) > 1 for path in grouped
+    )
 
 
 def _unlike(prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]]) -> bool:
@@ -140,14 +156,20 @@ def _unlike(prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]]) -> boo
     return max(shared.values()) < max(2, len(blocks) // 2)
 
 
-def _stage_depths(
-    prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]], grouped: dict[Path_, dict[int, list[Named]]], *, names_only: bool
-) -> tuple[int, ...]:
-    """Depths per stage when the members are stages, else empty.
+def _stages(
+    prefix: Path_,
+    blocks: Sequence[tuple[int, Sequence[Named]]],
+    grouped: dict[Path_, dict[int, list[Named]]],
+    *,
+    names_only: bool,
+) -> tuple[tuple[int, ...], Path_] | None:
+    """Depths per stage and the place of the inner list when the members are stages, else None.
 
-    Members are stages when each has, at the same place, an inner list of blocks, and the widths of the blocks grow
+    Members are stages when each has, at the same place, an inner list of blocks, and the widths of the blocks change
     from member to member.
     """
+    if len(blocks) < 2:
+        return None
     places: Counter[Path_] = Counter()
     start = len(prefix)
     for path, inner in grouped.items():
@@ -158,16 +180,13 @@ def _stage_depths(
             if all(_weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS for tensors in inner.values()):
                 places[place] += 1
     best = [place for place, count in places.items() if count == len(blocks)]
-    if len(blocks) < 2 or not best:
-        return ()
+    if not best:
+        return None
     place = min(best, key=lambda path: (len(path), tuple(map(str, path))))
     lists = [grouped[(*prefix, index, *place)] for index, _ in blocks]
-    if names_only:
-        return tuple(len(inner) for inner in lists) if len({len(inner) for inner in lists}) > 1 else ()
-    widths = [_width(list(inner.values())[-1]) for inner in lists]
-    if len(set(widths)) > 1:
-        return tuple(len(inner) for inner in lists)
-    return ()
+    depths = tuple(len(inner) for inner in lists)
+    widths = set(depths) if names_only else {_width(list(inner.values())[-1]) for inner in lists}
+    return (depths, place) if len(widths) > 1 else None
 
 
 def _width(tensors: Iterable[Named]) -> int:

@@ -25,13 +25,17 @@ MAX_TOKENS = 64
 _TF_SUFFIX = re.compile(r"(/\.ATTRIBUTES/VARIABLE_VALUE|:0)$")
 _INDEXED = re.compile(r"^(.*[A-Za-z])(?:[_.-]+)(\d{1,6})$")
 _STAGE = re.compile(r"^(layer|res|stage|block)(\d)$")
-_CONTAINER_STEMS = frozenset({"layer", "layers", "block", "blocks", "h", "stage", "stages", "encoderblock", "resblocks", "layer_with_weights"})
+_CONTAINER_STEMS = frozenset(
+    {"layer", "layers", "block", "blocks", "h", "stage", "stages", "encoderblock", "resblocks", "layer_with_weights"}
+)
 
 
 @cache
 def roles() -> dict[str, Any]:
     """The words of `data/tensor_roles.json`; they find the place to look, numbers decide."""
-    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("tensor_roles.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        Path(__file__).with_name("data").joinpath("tensor_roles.json").read_text("utf-8")
+    )
     return loaded
 
 
@@ -68,7 +72,9 @@ class Named:
         if self.leaf in words("buffers") or self.tensor.dtype in {"BOOL", "I64", "I32", "I16"}:
             return True
         # gpt2 keeps its causal mask as `attn.bias` of shape [1, 1, n, n]
-        return self.leaf == "bias" and len(self.shape) == 4 and self.shape[:2] == (1, 1) and self.shape[2] == self.shape[3]
+        return (
+            self.leaf == "bias" and len(self.shape) == 4 and self.shape[:2] == (1, 1) and self.shape[2] == self.shape[3]
+        )
 
 
 def split(tensor: Tensor) -> Named | None:
@@ -99,7 +105,9 @@ def _tokens(part: str, *, slashed: bool, before_index: bool) -> list[Token]:
     if stage is not None:
         return [stage[1], int(stage[2])]
     indexed = _INDEXED.match(part)
-    if indexed is not None and (indexed[1] in _CONTAINER_STEMS or (slashed and indexed[1].rstrip("_.-") in _CONTAINER_STEMS)):
+    if indexed is not None and (
+        indexed[1] in _CONTAINER_STEMS or (slashed and indexed[1].rstrip("_.-") in _CONTAINER_STEMS)
+    ):
         return [indexed[1].rstrip("_.-"), int(indexed[2])]
     return [part]
 

@@ -43,7 +43,11 @@ class Towers:
 
 
 def _in_stack(named: Named, prefix: tuple[str | int, ...]) -> bool:
-    return len(named.path) > len(prefix) and named.path[: len(prefix)] == prefix and isinstance(named.path[len(prefix)], int)
+    return (
+        len(named.path) > len(prefix)
+        and named.path[: len(prefix)] == prefix
+        and isinstance(named.path[len(prefix)], int)
+    )
 
 
 def modality(stack: Stack) -> Modality:
@@ -56,6 +60,11 @@ def modality(stack: Stack) -> Modality:
         if any(token in _role_words(role) for token in prefix):
             return role
     return "plain"
+
+
+def role_of_token(token: str | int, role: str) -> bool:
+    """Whether a word of a path stands for a role."""
+    return token in _role_words(role)
 
 
 @cache
@@ -108,14 +117,18 @@ def _contrastive(loose: Sequence[Named]) -> bool:
 
 
 def _with(
-    towers: Towers, *, main: Stack | None = None, encoder: Stack | None = None, decoder: Stack | None = None, text: Stack | None = None
+    towers: Towers,
+    *,
+    main: Stack | None = None,
+    encoder: Stack | None = None,
+    decoder: Stack | None = None,
+    text: Stack | None = None,
 ) -> Towers:
     """Fills the places that were decided; a tower that is the main stack is not named a second time."""
     vision = None if towers.vision is main else towers.vision
     audio = None if towers.audio is main else towers.audio
     backbone = None if towers.backbone is main else towers.backbone
     return Towers(towers.named, towers.stacks, main, encoder, decoder, vision, audio, text, backbone)
-
 
 
 def is_of(named: Named, stack: Stack, modality: str) -> bool:

@@ -37,8 +37,25 @@ DTYPES = {
 """torch spellings to those of safetensors, which all dtype facts use."""
 
 _PART_KINDS = frozenset(
-    "layers encoder_layers decoder_layers hidden_size intermediate_size attention_heads key_value_heads head_dim experts experts_active "
-    "vocabulary context positions patch_size image_size window_size family".split()
+    [
+        "layers",
+        "encoder_layers",
+        "decoder_layers",
+        "hidden_size",
+        "intermediate_size",
+        "attention_heads",
+        "key_value_heads",
+        "head_dim",
+        "experts",
+        "experts_active",
+        "vocabulary",
+        "context",
+        "positions",
+        "patch_size",
+        "image_size",
+        "window_size",
+        "family",
+    ]
 )
 _SIZE_KINDS = frozenset({"patch_size", "image_size", "window_size"})
 _OFFSETS = (2, 1)
@@ -55,7 +72,9 @@ class Declared:
 
 @cache
 def _keys() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("config_keys.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        Path(__file__).with_name("data").joinpath("config_keys.json").read_text("utf-8")
+    )
     return loaded
 
 
@@ -73,7 +92,7 @@ def read_config(config: Mapping[str, Any], file: str = "config.json") -> Declare
     inner = wrapper if wrapper is not None else root
     language = inner.sub(keys["language_scopes"])
     vision, audio = inner.sub(keys["vision_scopes"]), inner.sub(keys["audio_scopes"])
-    modality: Modality = "vision" if vision is not None else "audio" if audio is not None else "text"
+    modality = _modality(root, vision, audio)
     _identity(root, collector, modality)
     encoder, decoder = root.sub(("encoder",)), root.sub(("decoder",))
     if encoder is not None and decoder is not None:
@@ -99,7 +118,7 @@ def read_config(config: Mapping[str, Any], file: str = "config.json") -> Declare
     return Declared(tuple(collector.facts), tuple(collector.notes))
 
 
-def _identity(root: Scope, collector: Collector, modality: Modality) -> None:
+def _identity(root: Scope, collector: Collector, modality: Modality | None) -> None:
     family = text(root.values.get("model_type"))
     if family is not None:
         collector.add("family", family, root.key("model_type"))
@@ -117,6 +136,23 @@ def _identity(root: Scope, collector: Collector, modality: Modality) -> None:
         collector.add("architecture_class", diffusers, root.key("_class_name"))
 
 
+def _modality(root: Scope, vision: Scope | None, audio: Scope | None) -> Modality | None:
+    """What the model takes in beside text; None where nothing tells an encoder-decoder of text from another model."""
+    if vision is not None or any(
+        key in root.values
+        for key in ("image_token_id", "image_token_index", "mm_vision_tower", "vision_start_token_id")
+    ):
+        return "vision"
+    if audio is not None or any(key in root.values for key in ("audio_token_id", "audio_token_index", "num_mel_bins")):
+        return "audio"
+    paired = root.values.get("is_encoder_decoder") is True
+    return (
+        "text"
+        if paired or any(key in root.values for key in ("decoder_layers", "num_decoder_layers", "d_kv"))
+        else None
+    )
+
+
 def _is_two_tower(language: Scope) -> bool:
     """Contrastive models call their text half `*_text_model`; a language model behind a vision tower is not one."""
     family = text(language.values.get("model_type"))
@@ -124,12 +160,12 @@ def _is_two_tower(language: Scope) -> bool:
 
 
 def _main(root: Scope, language: Scope | None, collector: Collector) -> None:
-    _dimensions(root, collector)
-    if language is not None:
+    if language is not None:  # first: some roots keep stale copies of the language part's sizes
         _dimensions(language, collector)
         family = text(language.values.get("model_type"))
         if family is not None:
             collector.add("text_family", family, language.key("model_type"))
+    _dimensions(root, collector)
     _hierarchical(collector)
     _encoder_decoder_layers(root, collector)
     _context(root, language, collector)
@@ -147,18 +183,30 @@ def _dimensions(scope: Scope, collector: Collector, only: frozenset[str] | None 
             collector.add(kind, *found)
         elif kind in _SIZE_KINDS:
             _sizes(scope, kind, rule["keys"], collector)
-    if only is not None:
-        return
-    for kind, names in table["stage_lists"].items():
-        several = next(((integers(scope.values.get(name), MAX_CLASSES), name) for name in names if name in scope.values), None)
-        if several is not None and several[0] is not None and collector.value(kind) is None:
-            collector.add(kind, several[0], scope.key(several[1]))
-            if kind == "hidden_sizes" and collector.value("hidden_size") is None:
-                collector.add("hidden_size", several[0][-1], scope.key(several[1]) + " (last stage)")
+    if only is None:
+        _stage_lists(scope, collector)
+        _words(scope, collector)
+
+
+def _stage_lists(scope: Scope, collector: Collector) -> None:
+    for kind, names in _keys()["stage_lists"].items():
+        name = next((name for name in names if name in scope.values), None)
+        several = integers(scope.values[name], MAX_CLASSES) if name is not None else None
+        if name is None or several is None or collector.value(kind) is not None:
+            continue
+        collector.add(kind, several, scope.key(name))
+        if kind == "hidden_sizes" and collector.value("hidden_size") is None:
+            collector.add("hidden_size", several[-1], scope.key(name) + " (last stage)")
+
+
+def _words(scope: Scope, collector: Collector) -> None:
+    """Texts and flags, first key of each kind that is set."""
+    table = _keys()
     for kind, names in table["texts"].items():
         for name in names:
             value = text(scope.values.get(name))
-            if value is not None and collector.value(kind) is None and (kind != "problem_type" or is_problem_type(value)):
+            usable = value is not None and (kind != "problem_type" or is_problem_type(value))
+            if usable and collector.value(kind) is None:
                 collector.add(kind, value, scope.key(name))
     for kind, names in table["flags"].items():
         for name in names:
@@ -224,7 +272,9 @@ def _context(root: Scope, language: Scope | None, collector: Collector) -> None:
 
 
 def _scaling(scope: Scope, key: str, rope: Mapping[str, Any], collector: Collector) -> None:
-    original = integer(rope.get("original_max_position_embeddings") or scope.values.get("original_max_position_embeddings"), 10**9)
+    original = integer(
+        rope.get("original_max_position_embeddings") or scope.values.get("original_max_position_embeddings"), 10**9
+    )
     factor = number(rope.get("factor"), 1.0, 1e6)
     kind = text(rope.get("rope_type")) or text(rope.get("type"))
     if kind is not None and kind != "default" and collector.value("rope_scaling") is None:
@@ -267,7 +317,12 @@ def _pair(encoder: Scope, decoder: Scope, root: Scope, collector: Collector) -> 
     """vision-encoder-decoder, speech-encoder-decoder, encoder-decoder: two configs, facts of each under its prefix."""
     for prefix, scope in (("encoder", encoder), ("decoder", decoder)):
         _part(prefix, scope, collector)
-    for kind, scope in (("patch_size", encoder), ("image_size", encoder), ("vocabulary", decoder), ("positions", decoder)):
+    for kind, scope in (
+        ("patch_size", encoder),
+        ("image_size", encoder),
+        ("vocabulary", decoder),
+        ("positions", decoder),
+    ):
         _dimensions(scope, collector, frozenset({kind}))
     for kind in ("layers", "hidden_size", "attention_heads"):
         first, second = collector.value(f"encoder_{kind}"), collector.value(f"decoder_{kind}")
@@ -278,6 +333,9 @@ def _pair(encoder: Scope, decoder: Scope, root: Scope, collector: Collector) -> 
 def _part(prefix: str, scope: Scope, collector: Collector) -> None:
     """Facts of a sub-config under prefixed kinds."""
     own = Collector()
+    embed = integer(scope.values.get("embed_dim"), 1_000_000)
+    if prefix == "vision" and embed is not None and "depths" not in scope.values:
+        own.add("hidden_size", embed, scope.key("embed_dim"))  # qwen2_vl: hidden_size is what leaves the tower
     _dimensions(scope, own)
     family = text(scope.values.get("model_type"))
     if family is not None:

@@ -14,7 +14,9 @@ _PROBLEM_TASKS = {"regression", "single_label_classification", "multi_label_clas
 
 @cache
 def _table() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(Path(__file__).with_name("data").joinpath("class_tasks.json").read_text("utf-8"))
+    loaded: dict[str, Any] = json.loads(
+        Path(__file__).with_name("data").joinpath("class_tasks.json").read_text("utf-8")
+    )
     return loaded
 
 
@@ -25,12 +27,13 @@ def class_suffix(class_name: str) -> str | None:
     return max(fits, key=len, default=None)
 
 
-def task_of_class(class_name: str, modality: Modality = "text") -> str | None:
+def task_of_class(class_name: str, modality: Modality | None = "text") -> str | None:
     """The pipeline tag of a class, or None where the class does not fix one.
 
     Args:
         class_name: as in `architectures` of config.json, with or without a `TF` or `Flax` prefix.
-        modality: what the config's sub-configs say the model takes in; decides `ForConditionalGeneration`.
+        modality: what the config's sub-configs say the model takes in; decides
+            `ForConditionalGeneration`, which says nothing where this is None.
     """
     table = _table()
     bare = class_name.removeprefix("TF").removeprefix("Flax")
@@ -41,6 +44,8 @@ def task_of_class(class_name: str, modality: Modality = "text") -> str | None:
         if bare.startswith(prefix) and suffix in tasks:
             return str(tasks[suffix])
     if suffix == "ForConditionalGeneration":
+        if modality is None:
+            return None
         return str(table["conditional_generation"][modality])
     if suffix == "ForSequenceClassification" and any(bare.startswith(name) for name in table["audio_classes"]):
         return "audio-classification"

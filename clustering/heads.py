@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -64,13 +64,22 @@ def _rules() -> tuple[_Rule, ...]:
     )
 
 
-def find_head(loose: Sequence[Named], *, modality: str = "text", encoder_decoder: bool = False) -> Head | None:
+def find_head(
+    loose: Sequence[Named],
+    *,
+    modality: str = "text",
+    encoder_decoder: bool = False,
+    tower: str | None = None,
+    vocabulary: int | None = None,
+) -> Head | None:
     """The head of a model.
 
     Args:
         loose: tensors outside of the blocks, in order.
         modality: `text`, `vision` or `audio`: what the main stack reads.
         encoder_decoder: whether an encoder feeds a decoder.
+        tower: `vision` or `audio` where such a tower feeds the main stack.
+        vocabulary: rows of the token table, which a language-model head has too.
     """
     by_path: dict[str, list[Named]] = {}
     for named in loose:
@@ -82,12 +91,29 @@ def find_head(loose: Sequence[Named], *, modality: str = "text", encoder_decoder
         if rule.needs is not None and not any(rule.needs.search(path) for path in by_path):
             continue
         hits = [path for path in by_path if rule.pattern.search(path)]
+        if rule.kind == "language-model":
+            hits = [path for path in hits if any(_speaks(named, modality, vocabulary) for named in by_path[path])]
         if hits:
-            return _head(rule, hits, by_path, modality=modality, encoder_decoder=encoder_decoder)
+            return _head(rule, hits, by_path, modality=modality, encoder_decoder=encoder_decoder, tower=tower)
     return None
 
 
-def _head(rule: _Rule, hits: Sequence[str], by_path: dict[str, list[Named]], *, modality: str, encoder_decoder: bool) -> Head:
+def _speaks(named: Named, modality: str, vocabulary: int | None) -> bool:
+    """Whether a matrix maps to a vocabulary: the model's own, or (speech) one of characters."""
+    if len(named.shape) < 2 or modality == "vision":
+        return False
+    return modality == "audio" or vocabulary is None or 2 * named.shape[0] > vocabulary
+
+
+def _head(
+    rule: _Rule,
+    hits: Sequence[str],
+    by_path: dict[str, list[Named]],
+    *,
+    modality: str,
+    encoder_decoder: bool,
+    tower: str | None,
+) -> Head:
     named = next((item for path in hits for item in by_path[path] if len(item.shape) >= 2), by_path[hits[0]][0])
     outputs = named.shape[0] if named.shape else None
     labels = outputs if rule.labels and outputs is not None and outputs <= MAX_LABELS else None
@@ -97,32 +123,43 @@ def _head(rule: _Rule, hits: Sequence[str], by_path: dict[str, list[Named]], *, 
     if rule.kind in {"classifier", "score", "sequence-classifier"}:
         tasks = _classifier_tasks(rule.kind, by_path, modality, tasks)
     elif rule.kind in {"language-model", "masked-language-model"}:
-        tasks = _language_tasks(rule.kind, modality, encoder_decoder=encoder_decoder, tasks=tasks)
+        tasks = _language_tasks(rule.kind, modality, encoder_decoder=encoder_decoder, tower=tower, tasks=tasks)
     return Head(rule.kind, named.tensor.name, outputs, tasks, labels)
 
 
-def _classifier_tasks(kind: str, by_path: dict[str, list[Named]], modality: str, tasks: tuple[str, ...]) -> tuple[str, ...]:
+def _classifier_tasks(
+    kind: str, by_path: dict[str, list[Named]], modality: str, tasks: tuple[str, ...]
+) -> tuple[str, ...]:
     if modality == "vision":
         return ("image-classification", "video-classification")
     if modality == "audio":
         # transformers' sequence classifiers of speech models project before they classify; frame classifiers do not
-        return ("audio-classification",) if any(path.endswith("projector") for path in by_path) else ("audio-classification", "audio-frame-classification")
+        return (
+            ("audio-classification",)
+            if any(path.endswith("projector") for path in by_path)
+            else ("audio-classification", "audio-frame-classification")
+        )
     if kind == "classifier" and any(re.search(r"(^|\.)pre_classifier$", path) for path in by_path):
         return ("text-classification",)
     return tasks
 
 
-def _language_tasks(kind: str, modality: str, *, encoder_decoder: bool, tasks: tuple[str, ...]) -> tuple[str, ...]:
+def _language_tasks(
+    kind: str, modality: str, *, encoder_decoder: bool, tower: str | None, tasks: tuple[str, ...]
+) -> tuple[str, ...]:
     if modality == "audio":
         return ("automatic-speech-recognition",)
+    if tower == "vision":
+        return ("image-text-to-text", "image-to-text", "visual-question-answering")
+    if tower == "audio":
+        return ("audio-text-to-text", "automatic-speech-recognition")
     if encoder_decoder and kind == "language-model":
         return ("text2text-generation", "summarization", "translation")
     return tasks
 
 
-def head_facts(head: Head | None, tables: Iterable[str] = ()) -> list[Fact]:
+def head_facts(head: Head | None) -> list[Fact]:
     """`head`, `task_candidates`, `num_labels`, and `task` where only one fits."""
-    del tables
     if head is None:
         return []
     source = f"shape of {head.tensor}" if head.outputs is not None else head.tensor

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clustering.blocks import Stack, contains
 from clustering.blocks_names import Named, named_tensors, words
 from clustering.blocks_towers import Towers, find_towers, is_of
 from clustering.declared import declared_facts
 from clustering.facts import Fact
 from clustering.heads import find_head, head_facts
-from clustering.measure_blocks import attention, experts, intermediate, width
+from clustering.identity import Part
+from clustering.measure_blocks import experts, width
 from clustering.measure_counts import adapter_fact, count, dtype_facts, quantization_facts
-from clustering.measure_inputs import Embeddings, find_embeddings, patch_facts, position_facts, vocabulary_facts, window_fact
+from clustering.measure_inputs import Embeddings, find_embeddings, patch_facts, position_facts, vocabulary_facts
+from clustering.measure_stacks import layers_of, stack_facts
+from clustering.parts import decompose
 from clustering.tensors import TensorListing
 
 
@@ -42,7 +44,10 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
     facts = [Fact("format", listing.format, "measured", _files(listing))]
     if not listing.names_only:
         facts += _totals(listing, towers, config)
-    facts += _stack_facts(listing, towers)
+    parts = decompose(listing, config, towers=towers)
+    facts += _part_facts(parts)
+    if not any(part.role == "model" for part in parts):  # mask classifiers are told whole by their parts
+        facts += _stack_facts(listing, towers)
     if not listing.names_only:
         facts += _input_facts(towers)
         facts += _head(towers)
@@ -50,7 +55,10 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
 
 
 def _files(listing: TensorListing) -> str:
-    return ", ".join(listing.files[:3]) + (f" and {len(listing.files) - 3} more" if len(listing.files) > 3 else "") or listing.format
+    return (
+        ", ".join(listing.files[:3]) + (f" and {len(listing.files) - 3} more" if len(listing.files) > 3 else "")
+        or listing.format
+    )
 
 
 def _first_of_each(facts: Sequence[Fact]) -> list[Fact]:
@@ -69,13 +77,27 @@ def _totals(listing: TensorListing, towers: Towers, config: Mapping[str, Any] | 
     tabled = min(tables.elements(), counts.parameters)
     if tabled:
         facts.append(Fact("embedding_parameters", tabled, "measured", "token, position and output tables"))
-        facts.append(Fact("parameters_without_embeddings", counts.parameters - tabled, "measured", source + " less embedding tables"))
+        facts.append(
+            Fact(
+                "parameters_without_embeddings",
+                counts.parameters - tabled,
+                "measured",
+                source + " less embedding tables",
+            )
+        )
     main = towers.main
     mixture = experts(main, width(main)) if main is not None else None
     active = _active(config) if mixture is not None else None
     if mixture is not None and active is not None and active[0] <= mixture.count:
         idle = mixture.elements - mixture.elements * active[0] // mixture.count
-        facts.append(Fact("parameters_active", counts.parameters - idle, "measured", f"{source}, {active[0]} of {mixture.count} experts ({active[1]})"))
+        facts.append(
+            Fact(
+                "parameters_active",
+                counts.parameters - idle,
+                "measured",
+                f"{source}, {active[0]} of {mixture.count} experts ({active[1]})",
+            )
+        )
     return facts
 
 
@@ -89,114 +111,71 @@ def _active(config: Mapping[str, Any] | None) -> tuple[int, str] | None:
 def _stack_facts(listing: TensorListing, towers: Towers) -> list[Fact]:
     facts: list[Fact] = []
     if towers.encoder is not None and towers.decoder is not None:
-        encoder, decoder = _layers(listing, towers.encoder), _layers(listing, towers.decoder)
-        facts += _dimensions(listing, towers.encoder) if encoder[0] == decoder[0] else _dimensions(listing, towers.encoder, layers=False)
+        encoder, decoder = layers_of(listing, towers.encoder), layers_of(listing, towers.decoder)
+        facts += (
+            stack_facts(listing, towers.encoder)
+            if encoder[0] == decoder[0]
+            else stack_facts(listing, towers.encoder, layers=False)
+        )
         facts.append(Fact("encoder_layers", encoder[0], "measured", encoder[1]))
         facts.append(Fact("decoder_layers", decoder[0], "measured", decoder[1]))
         if not listing.names_only and width(towers.encoder) != width(towers.decoder):
             facts = [fact for fact in facts if fact.kind not in {"hidden_size", "layers", "intermediate_size"}]
-            facts += _dimensions(listing, towers.encoder, "encoder_") + _dimensions(listing, towers.decoder, "decoder_")
+            facts += stack_facts(listing, towers.encoder, "encoder_") + stack_facts(listing, towers.decoder, "decoder_")
     elif towers.decoder is not None:
-        layers = _layers(listing, towers.decoder)
+        layers = layers_of(listing, towers.decoder)
         facts.append(Fact("decoder_layers", layers[0], "measured", layers[1]))
-        facts += [fact for fact in _dimensions(listing, towers.decoder, "decoder_") if fact.kind != "decoder_layers"]
+        facts += [fact for fact in stack_facts(listing, towers.decoder, "decoder_") if fact.kind != "decoder_layers"]
     elif towers.main is not None:
-        facts += _dimensions(listing, towers.main)
-    for prefix, stack in (("vision_", towers.vision), ("audio_", towers.audio), ("text_", towers.text), ("backbone_", towers.backbone)):
-        if stack is not None:
-            facts += _dimensions(listing, stack, prefix)
-    return facts
-
-
-def _layers(listing: TensorListing, stack: Stack) -> tuple[int, str]:
-    """Blocks of a stack, less trailing multi-token-prediction blocks, with a source that says what was counted."""
-    extra = _prediction_blocks(stack)
-    depth = stack.depth - extra
-    source = f"{depth} blocks of {stack.dotted or 'the model'}"
-    if extra:
-        source += f", {extra} prediction blocks behind them not counted"
-    if listing.incomplete:
-        source += f"; at least, since {len(listing.incomplete)} shards are missing"
-    return depth, source
-
-
-def _prediction_blocks(stack: Stack) -> int:
-    """DeepSeek and GLM append multi-token-prediction blocks to the same list; they bear `eh_proj`, `enorm`, `hnorm`."""
-    marks = words("mtp_marks")
-    return sum(any(set(stack.suffix(named)) & marks for named in tensors) for _, tensors in stack.blocks) if not stack.depths else 0
-
-
-def _dimensions(listing: TensorListing, stack: Stack, prefix: str = "", *, layers: bool = True) -> list[Fact]:
-    """Facts of one stack under a prefix."""
-    where = stack.dotted or "the model"
-    facts: list[Fact] = []
-
-    def add(kind: str, value: object, source: str) -> None:
-        facts.append(Fact(prefix + kind, value, "measured", source))
-
-    if stack.depths:
-        add("depths", list(stack.depths), f"blocks per stage of {where}")
-        add("blocks", stack.depth, f"blocks of all stages of {where}")
-    elif contains(stack.prefix, "shared_groups"):
-        add("layer_groups", len(stack.blocks), f"{where}: weights shared between layers, whose number no tensor shows")
-    elif layers:
-        add("layers", *_layers(listing, stack))
-    extra = _prediction_blocks(stack)
-    if extra:
-        add("mtp_layers", extra, f"prediction blocks of {where}")
-    if listing.names_only:
-        return facts
-    if stack.depths:
-        return facts + _stage_facts(stack, prefix)
-    hidden = width(stack)
-    if hidden is None:
-        return facts
-    add("hidden_size", hidden, f"norms and matrices of {where}")
-    inner = intermediate(stack, hidden)
-    if inner is not None:
-        add("intermediate_size", inner[0], f"feed-forward matrices of {where}")
-        add("gated_mlp", inner[1], f"feed-forward matrices of {where}")
-    heads = attention(stack, hidden)
-    for kind, value in (
-        ("attention_heads", heads.heads),
-        ("key_value_heads", heads.key_value_heads),
-        ("head_dim", heads.head_dim),
-        ("attention_groups", heads.groups),
+        facts += stack_facts(listing, towers.main)
+    for prefix, stack in (
+        ("vision_", towers.vision),
+        ("audio_", towers.audio),
+        ("text_", towers.text),
+        ("backbone_", towers.backbone),
     ):
-        if value is not None:
-            add(kind, value, heads.source)
-    mixture = experts(stack, hidden)
-    if mixture is not None:
-        add("experts", mixture.count, mixture.source)
-        if mixture.intermediate_size is not None:
-            add("expert_intermediate_size", mixture.intermediate_size, mixture.source)
+        if stack is not None:
+            facts += stack_facts(listing, stack, prefix)
     return facts
 
 
-def _stage_facts(stack: Stack, prefix: str) -> list[Fact]:
-    """Widths per stage of a hierarchical stack, and the window of its attention."""
-    widths: list[int] = []
-    for index, tensors in stack.blocks:
-        inner = Stack((*stack.prefix, index), ((0, tensors),))
-        found = width(inner)
-        if found is not None:
-            widths.append(found)
+def _part_facts(composite: Sequence[Part]) -> list[Fact]:
+    """What the parts of a composite say about the whole: its backbone, and for mask classifiers their pixel decoder."""
+    parts = {part.role: part for part in composite}
     facts: list[Fact] = []
-    where = stack.dotted or "the model"
-    if len(widths) == len(stack.depths):
-        facts.append(Fact(prefix + "hidden_sizes", widths, "measured", f"norms and matrices of each stage of {where}"))
-        facts.append(Fact(prefix + "hidden_size", widths[-1], "measured", f"last stage of {where}"))
-        facts.append(Fact(prefix + "embed_dim", widths[0], "measured", f"first stage of {where}"))
-    window = window_fact([named for _, tensors in stack.blocks for named in tensors])
-    if window is not None:
-        facts.append(Fact(prefix + "window_size", window.value, "measured", window.source))
+    backbone, pixels, model = parts.get("backbone"), parts.get("pixel_decoder"), parts.get("model")
+    if backbone is not None and backbone.family != "unknown":
+        facts.append(Fact("backbone", backbone.family, "measured", f"shapes of the backbone: {dict(backbone.detail)}"))
+        if backbone.variant is not None:
+            facts.append(
+                Fact(
+                    "backbone_variant", backbone.variant, "measured", f"shapes of the backbone: {dict(backbone.detail)}"
+                )
+            )
+    if pixels is not None:
+        facts.append(
+            Fact("pixel_decoder", pixels.family, "measured", f"shapes of the pixel decoder: {dict(pixels.detail)}")
+        )
+    if model is not None:
+        detail = model.detail
+        for kind, key in (("decoder_layers", "decoder_layers"), ("queries", "queries"), ("num_labels", "classes")):
+            if key in detail:
+                facts.append(Fact(kind, detail[key], "measured", f"shapes of the {model.family} decoder and head"))
+        sizes = backbone.detail if backbone is not None else {}
+        facts += [
+            Fact(f"backbone_{kind}", sizes[kind], "measured", "shapes of the backbone")
+            for kind in ("depths", "embed_dim", "hidden_sizes")
+            if kind in sizes
+        ]
     return facts
 
 
 def _of(towers: Towers, modality: str | None) -> list[Named]:
     """Loose tensors of the main part (None) or of a tower."""
     if modality is None:
-        return [named for named in towers.loose if not any(_belongs(towers, named, other) for other in ("vision", "audio"))]
+        return [
+            named for named in towers.loose if not any(_belongs(towers, named, other) for other in ("vision", "audio"))
+        ]
     return [named for named in towers.loose if _belongs(towers, named, modality)]
 
 
@@ -233,10 +212,34 @@ def _queries(loose: Sequence[Named]) -> list[Fact]:
 def _head(towers: Towers) -> list[Fact]:
     tables: Embeddings = find_embeddings(_of(towers, None))
     pixels = bool(patch_facts(_of(towers, None), tables)) or (towers.main is not None and bool(towers.main.depths))
-    modality = "vision" if tables.tokens is None and pixels else "audio" if tables.tokens is None and _hears(towers) else "text"
-    return head_facts(find_head(towers.loose, modality=modality, encoder_decoder=towers.encoder is not None))
+    modality = (
+        "vision"
+        if tables.tokens is None and pixels
+        else "audio"
+        if tables.tokens is None and _hears(towers)
+        else "text"
+    )
+    tower = (
+        None
+        if towers.main is None
+        else "vision"
+        if towers.vision is not None
+        else "audio"
+        if towers.audio is not None
+        else None
+    )
+    vocabulary = tables.tokens.shape[0] if tables.tokens is not None else None
+    paired = towers.encoder is not None
+    head = find_head(towers.loose, modality=modality, encoder_decoder=paired, tower=tower, vocabulary=vocabulary)
+    facts = head_facts(head)
+    if head is not None and head.kind == "language-model" and vocabulary is None and head.outputs is not None:
+        facts.append(Fact("vocabulary", head.outputs, "measured", f"rows of {head.tensor}"))
+    return facts
 
 
 def _hears(towers: Towers) -> bool:
     """Whether the first loose tensors are one-dimensional convolutions over a waveform or a spectrogram."""
-    return any(len(named.shape) == 3 and named.leaf == "weight" and "conv" in named.dotted and not named.is_buffer for named in towers.named[:40])
+    return any(
+        len(named.shape) == 3 and named.leaf == "weight" and "conv" in named.dotted and not named.is_buffer
+        for named in towers.named[:40]
+    )

@@ -9,6 +9,31 @@ from dataclasses import dataclass
 from clustering.blocks import Stack, contains
 from clustering.blocks_names import Named, Path_, words
 
+_ATTENTION_ONLY = frozenset(
+    {
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "wq",
+        "wk",
+        "wv",
+        "q",
+        "k",
+        "v",
+        "qkv_proj",
+        "out_lin",
+        "q_lin",
+        "k_lin",
+        "v_lin",
+    }
+)
+"""Projections that are attention wherever they stand (Nemotron-H calls every kind of block `mixer`)."""
+_STATE_SPACE = frozenset(
+    {"in_proj", "out_proj", "x_proj", "dt_proj", "in_proj_qkvz", "in_proj_ba", "ssm_in", "ssm_out"}
+)
+"""Projections of state-space and linear-attention mixers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attention:
@@ -53,7 +78,20 @@ def width(stack: Stack) -> int | None:
 
 
 def _is_norm(module: str) -> bool:
-    if any(mark in module for mark in ("q_norm", "k_norm", "q_a_", "kv_a_", "q_layernorm", "k_layernorm", "qk_norm", "query_norm", "key_norm")):
+    if any(
+        mark in module
+        for mark in (
+            "q_norm",
+            "k_norm",
+            "q_a_",
+            "kv_a_",
+            "q_layernorm",
+            "k_layernorm",
+            "qk_norm",
+            "query_norm",
+            "key_norm",
+        )
+    ):
         return False
     return any(word in module for word in ("norm", "layernorm")) or module.startswith("ln") or module.endswith("_ln")
 
@@ -64,7 +102,10 @@ def is_norm(named: Named) -> bool:
 
 
 def _attends(path: Iterable[object]) -> bool:
-    return any(isinstance(token, str) and ("attn" in token or "attention" in token or token in {"att", "self", "mha"}) for token in path)
+    return any(
+        isinstance(token, str) and ("attn" in token or "attention" in token or token in {"att", "self", "mha"})
+        for token in path
+    )
 
 
 def _is_expert(path: Iterable[object]) -> bool:
@@ -75,20 +116,33 @@ def _is_expert(path: Iterable[object]) -> bool:
 
 
 def intermediate(stack: Stack, hidden: int) -> tuple[int, bool] | None:
-    """(feed-forward width, gated?) of the dense blocks: the inner size of the matrices outside of attention and experts."""
+    """(feed-forward width, gated?) of the dense blocks: inner size of the matrices outside of attention and experts.
+
+    None where blocks of one stack have different widths: then there is no one number.
+    """
+    found = _dense(stack, hidden, _ATTENTION_ONLY | _STATE_SPACE)
+    if found is None and not stack.has_word("attention") and experts(stack, hidden) is None:
+        found = _dense(
+            stack, hidden, _ATTENTION_ONLY
+        )  # pure state-space models: the inner width of their one projection
+    return found
+
+
+def _dense(stack: Stack, hidden: int, ignored: frozenset[str]) -> tuple[int, bool] | None:
+    seen: set[tuple[int, bool]] = set()
     for tensors in stack.kinds:
         inner: Counter[int] = Counter()
         for named in tensors:
             suffix = stack.suffix(named)
-            mixing = _attends(suffix) or _is_expert(suffix) or _is_router(suffix)
+            mixing = _attends(suffix) or _is_expert(suffix) or _is_router(suffix) or named.module in ignored
             if len(named.shape) != 2 or named.is_buffer or mixing or set(suffix) & words("shared_experts"):
                 continue
             if hidden in named.shape:
                 inner[named.shape[1] if named.shape[0] == hidden else named.shape[0]] += 1
         found = _inner_size(inner, hidden)
-        if found is not None:
-            return found
-    return None
+        if found is not None and 2 * found[0] >= hidden:  # narrower pairs are latent projections and adapters
+            seen.add(found)
+    return seen.pop() if len(seen) == 1 else None
 
 
 def _inner_size(inner: Counter[int], hidden: int) -> tuple[int, bool] | None:
@@ -112,8 +166,9 @@ def experts(stack: Stack, hidden: int | None) -> Experts | None:
     """Counts routed experts: members of lists called experts, else the leading size of stacked expert weights."""
     counts: Counter[int] = Counter()
     elements = 0
-    inner: Counter[int] = Counter()
+    widths: Counter[int] = Counter()
     for _, tensors in stack.blocks:
+        inner: Counter[int] = Counter()
         indices: set[int] = set()
         stacked: Counter[int] = Counter()
         for named in tensors:
@@ -129,6 +184,8 @@ def experts(stack: Stack, hidden: int | None) -> Experts | None:
             elif len(named.shape) == 3:
                 stacked[named.shape[0]] += 1
                 inner.update(size for size in named.shape[1:] if size != hidden)
+        if inner and not widths:
+            widths = inner  # one block tells; later ones repeat it
         if indices:
             counts[len(indices)] += 1
         elif stacked:
@@ -139,7 +196,7 @@ def experts(stack: Stack, hidden: int | None) -> Experts | None:
     count = counts.most_common(1)[0][0]
     if count < 2:
         return None
-    found = _inner_size(inner, hidden or 0) if inner else None
+    found = _inner_size(widths, hidden or 0) if widths else None
     source = f"{count} experts in each of {sum(counts.values())} blocks of {stack.dotted or 'the model'}"
     return Experts(count, elements, found[0] if found else None, source)
 
@@ -155,52 +212,64 @@ def _router_rows(stack: Stack, hidden: int | None) -> int | None:
 
 
 def attention(stack: Stack, hidden: int | None) -> Attention:
-    """Heads as far as shapes tell: from einsum kernels, head norms, relative-position tables, sinks or latent attention."""
+    """Heads as far as shapes tell: einsum kernels, head norms, relative-position tables, sinks, latent attention."""
     best = Attention()
+    known: set[tuple[int | None, int | None]] = set()
     for tensors in stack.kinds:
         inside = [named for named in tensors if _self_attends(stack.suffix(named)) and not named.is_buffer]
         if not inside:
             continue
         found = _heads(stack, inside, hidden)
         if found.heads is not None:
-            return found
-        best = best if best.groups is not None else found
-    return best
+            known.add((found.heads, found.key_value_heads))
+            best = found if best.heads is None else best  # kinds come most frequent first
+        elif best.heads is None and best.groups is None:
+            best = found
+    return best if len(known) < 2 else Attention()
 
 
 def _self_attends(suffix: Path_) -> bool:
-    return (_attends(suffix) or any(token in words("attention") for token in suffix)) and not contains(suffix, "cross_attention")
+    return (_attends(suffix) or any(token in words("attention") for token in suffix)) and not contains(
+        suffix, "cross_attention"
+    )
 
 
 def _heads(stack: Stack, inside: Sequence[Named], hidden: int | None) -> Attention:
     einsum = next((named for named in inside if len(named.shape) == 3 and named.module in words("query")), None)
     if einsum is not None:
-        _, heads, size = einsum.shape
-        key = next((named for named in inside if len(named.shape) == 3 and named.module in words("key")), einsum)
-        return Attention(heads, key.shape[1], size, heads // max(1, key.shape[1]), f"kernel shape of {einsum.dotted}")
+        _, many, size = einsum.shape
+        other = next((named for named in inside if len(named.shape) == 3 and named.module in words("key")), einsum)
+        kept = max(1, other.shape[1])
+        return Attention(many, kept, size, many // kept, f"kernel shape of {einsum.dotted}")
     widths = {part: _projection(inside, part) for part in ("query", "key", "value", "output", "fused")}
     query, key = _widths(widths, hidden)
     latent = _latent(inside)
     if latent is not None:
         return latent
     groups = query // key if query and key and query % key == 0 else None
-    size, source = _head_size(inside, query)
+    norm_size, source = _head_size(inside, query)
     heads_in = widths["output"].shape[1] if widths["output"] is not None else query
-    if size is None or heads_in is None or heads_in % size:
+    if norm_size is None or heads_in is None or heads_in % norm_size:
         heads, source = _table_heads(stack, query)
         if heads is None or query is None or query % heads:
             return Attention(groups=groups, source="widths of query and key projections" if groups else "")
         return Attention(heads, heads // groups if groups else None, query // heads, groups, source)
-    kv_heads = key // size if key and key % size == 0 else None
-    heads = heads_in // size
-    return Attention(heads, kv_heads, size, heads // kv_heads if kv_heads and heads % kv_heads == 0 else groups, source)
+    kv_heads = key // norm_size if key and key % norm_size == 0 else None
+    heads = heads_in // norm_size
+    return Attention(
+        heads, kv_heads, norm_size, heads // kv_heads if kv_heads and heads % kv_heads == 0 else groups, source
+    )
 
 
 def _projection(inside: Sequence[Named], part: str) -> Named | None:
     """The matrix of a projection; several names may match, the widest path wins by order in the block."""
     wanted = words(part)
     for named in inside:
-        if len(named.shape) == 2 and (named.module in wanted or named.leaf in wanted) and not named.leaf.endswith("bias"):
+        if (
+            len(named.shape) == 2
+            and (named.module in wanted or named.leaf in wanted)
+            and not named.leaf.endswith("bias")
+        ):
             return named
     return None
 
@@ -230,7 +299,9 @@ def _outputs(named: Named, hidden: int | None) -> int | None:
 def _head_size(inside: Sequence[Named], query: int | None) -> tuple[int | None, str]:
     """Size of a head from a norm over single heads (`q_norm`), or from a per-head scale."""
     for named in inside:
-        if named.leaf != "weight" or not any(word in named.module for word in ("q_norm", "query_norm", "q_layernorm", "query_layernorm")):
+        if named.leaf != "weight" or not any(
+            word in named.module for word in ("q_norm", "query_norm", "q_layernorm", "query_layernorm")
+        ):
             continue
         length = named.shape[-1] if named.shape else 0
         if query and 8 <= length < query and query % length == 0:
@@ -239,8 +310,10 @@ def _head_size(inside: Sequence[Named], query: int | None) -> tuple[int | None, 
 
 
 def _latent(inside: Sequence[Named]) -> Attention | None:
-    """Heads of latent attention (DeepSeek): with n, r, v the sizes of a head's parts, q = h(n+r), kv_b = h(n+v), o = hv
-    and r = kv_a - latent rank, so h = (q - kv_b + o) / r.
+    """Heads of latent attention (DeepSeek), from the sums that its projections are.
+
+    With n, r, v the sizes of a head's parts, q = h(n + r), kv_b = h(n + v), o = hv and r = kv_a - latent rank, so
+    h = (q - kv_b + o) / r.
     """
     shapes = {named.module: named.shape for named in inside if len(named.shape) == 2}
     kv_a, kv_b = shapes.get("kv_a_proj_with_mqa"), shapes.get("kv_b_proj")
@@ -261,7 +334,11 @@ def _table_heads(stack: Stack, query: int | None) -> tuple[int | None, str]:
             place = (*stack.suffix(named), named.leaf)
             if not _self_attends(stack.suffix(named)):
                 continue
-            if "relative_attention_bias" in place or "relative_position_bias_table" in place or "rel_attn_embed" in place:
+            if (
+                "relative_attention_bias" in place
+                or "relative_position_bias_table" in place
+                or "rel_attn_embed" in place
+            ):
                 heads = named.shape[-1] if len(named.shape) == 2 else None
             elif named.leaf in {"sinks", "sink", "attn_sinks"} or "attn_sinks" in place:
                 heads = named.shape[0] if len(named.shape) == 1 else None

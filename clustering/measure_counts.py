@@ -70,7 +70,9 @@ def dtype_facts(tensors: Sequence[Named]) -> list[Fact]:
     for named in unique(tensors):
         if not named.is_buffer:
             tensor = named.tensor
-            size[tensor.dtype] += tensor.nbytes if tensor.nbytes is not None else tensor.elements * WIDTHS.get(tensor.dtype, 1)
+            size[tensor.dtype] += (
+                tensor.nbytes if tensor.nbytes is not None else tensor.elements * WIDTHS.get(tensor.dtype, 1)
+            )
     total = sum(size.values())
     if not total:
         return []
@@ -91,22 +93,34 @@ def quantization_facts(listing: TensorListing, tensors: Sequence[Named]) -> list
     if elements and not listing.incomplete and all(named.tensor.nbytes is not None for named in own):
         size = sum(named.tensor.nbytes or 0 for named in own)
         if size:
-            facts.append(Fact("bits_per_weight", round(8 * size / elements, 2), "measured", "bytes of the tensors over their elements"))
+            facts.append(
+                Fact(
+                    "bits_per_weight",
+                    round(8 * size / elements, 2),
+                    "measured",
+                    "bytes of the tensors over their elements",
+                )
+            )
     return facts
 
 
 def adapter_fact(listing: TensorListing, tensors: Sequence[Named]) -> Fact:
-    """`adapter`: method, rank, target modules, blocks and the width of the base model, from the adapter's own shapes."""
+    """`adapter`: method, rank, target modules, blocks and width of the base model, from the adapter's own shapes."""
     ranks: Counter[int] = Counter()
     inputs: Counter[int] = Counter()
     targets: set[str] = set()
     layers: set[int] = set()
     for named in tensors:
-        marks = [position for position, token in enumerate(named.path) if token in {"lora_a", "lora_b", "lora_embedding_a", "lora_embedding_b"}]
+        marks = [
+            position
+            for position, token in enumerate(named.path)
+            if token in {"lora_a", "lora_b", "lora_embedding_a", "lora_embedding_b"}
+        ]
         if not marks and named.leaf not in {"lora_a", "lora_b"}:
             continue
         place = marks[0] if marks else len(named.path)
-        owner = next((token for token in reversed(named.path[:place]) if isinstance(token, str) and token != "base_layer"), None)  # noqa: S105
+        owners = [word for word in named.path[:place] if isinstance(word, str) and word != "base_layer"]
+        owner = owners[-1] if owners else None
         if owner is not None:
             targets.add(owner)
         layers.update(token for token in named.path[:place] if isinstance(token, int))

@@ -74,14 +74,17 @@ def vocabulary_facts(tables: Embeddings) -> list[Fact]:
 
 
 def position_facts(tables: Embeddings) -> list[Fact]:
-    """`positions` (rows of a learned table) and `context` (usable positions) of token models."""
+    """`position_rows` and `context` (usable positions) of token models.
+
+    The rows are those of a learned table; bart and opt keep two more than their configs say.
+    """
     flat = [table for table in tables.positions if len(table.shape) == 2 and table.shape[0] > 1]
     if not flat:
         return []
     chosen = next((table for table in flat if "decoder" in table.path), flat[0])
     rows = chosen.shape[0]
     source = f"rows of {_name(chosen)}"
-    return [_measured("positions", rows, source), _measured("context", usable_positions(rows), source)]
+    return [_measured("position_rows", rows, source), _measured("context", usable_positions(rows), source)]
 
 
 def patch_facts(loose: Sequence[Named], tables: Embeddings, prefix: str = "") -> list[Fact]:
@@ -107,7 +110,12 @@ def _patch(loose: Sequence[Named]) -> tuple[int, Named] | None:
             if named.module == "conv1" and named.path[-1] == "conv1" and shape[-1] in {3, 7}:
                 continue  # the stem of a convolutional network, not a patch embedding
             return shape[-1], named
-        if len(shape) == 2 and shape[1] % 3 == 0 and (side := isqrt(shape[1] // 3)) ** 2 * 3 == shape[1] and 4 <= side <= 64:
+        if (
+            len(shape) == 2
+            and shape[1] % 3 == 0
+            and (side := isqrt(shape[1] // 3)) ** 2 * 3 == shape[1]
+            and 4 <= side <= 64
+        ):
             return side, named
     return None
 

@@ -1,0 +1,399 @@
+"""Composite models taken apart, and published variants."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clustering.facts import Fact, Facts
+from clustering.identity import Part
+from clustering.measure import measured_facts
+from clustering.parts import decompose
+from clustering.tensors import Tensor, TensorListing
+from clustering.variants import families, sizes, variant_dims, variant_of
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maskformer"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="development data is not beside the checkout")
+Shapes = dict[str, tuple[int, ...]]
+
+
+def listing(shapes: Shapes) -> TensorListing:
+    return TensorListing(tuple(Tensor(name, shape, "F32") for name, shape in shapes.items()), "safetensors")
+
+
+def by_role(parts: tuple[Part, ...]) -> dict[str, Part]:
+    return {part.role: part for part in parts}
+
+
+def swin(prefix: str, embed: int, depths: tuple[int, ...], heads: int) -> Shapes:
+    shapes: Shapes = {f"{prefix}patch_embed.proj.weight": (embed, 3, 4, 4)}
+    for stage, depth in enumerate(depths):
+        width = embed * 2**stage
+        for block in range(depth):
+            name = f"{prefix}layers.{stage}.blocks.{block}."
+            shapes |= {
+                f"{name}norm1.weight": (width,),
+                f"{name}attn.relative_position_bias_table": (169, heads * 2**stage),
+                f"{name}attn.qkv.weight": (3 * width, width),
+                f"{name}attn.proj.weight": (width, width),
+                f"{name}mlp.fc1.weight": (4 * width, width),
+                f"{name}mlp.fc2.weight": (width, 4 * width),
+            }
+        if stage < len(depths) - 1:
+            shapes[f"{prefix}layers.{stage}.downsample.reduction.weight"] = (2 * width, 4 * width)
+    return shapes
+
+
+def maskformer(
+    *, deformable: bool = False, task: bool = False, classes: int | None = 150, masks: bool = True, layers: int = 6
+) -> Shapes:
+    shapes = swin("backbone.", 96, (2, 2, 6, 2), 3)
+    pixel = "sem_seg_head.pixel_decoder."
+    shapes |= {
+        f"{pixel}layer_1.weight": (256, 256, 3, 3),
+        f"{pixel}layer_1.norm.weight": (256,),
+        f"{pixel}mask_features.bias": (256,),
+    }
+    for index in range(6 if deformable else 0):
+        name = f"{pixel}transformer.encoder.layers.{index}."
+        shapes |= {
+            f"{name}self_attn.sampling_offsets.weight": (192, 256),
+            f"{name}self_attn.attention_weights.weight": (96, 256),
+            f"{name}linear1.weight": (1024, 256),
+            f"{name}linear2.weight": (256, 1024),
+            f"{name}norm1.weight": (256,),
+        }
+    predictor = "sem_seg_head.predictor."
+    for index in range(layers):
+        name = f"{predictor}transformer.decoder.layers.{index}."
+        shapes |= {
+            f"{name}self_attn.in_proj_weight": (768, 256),
+            f"{name}multihead_attn.in_proj_weight": (768, 256),
+            f"{name}linear1.weight": (2048, 256),
+            f"{name}linear2.weight": (256, 2048),
+            f"{name}norm1.weight": (256,),
+        }
+    shapes[f"{predictor}query_embed.weight"] = (100, 256)
+    if classes is not None:
+        shapes |= {f"{predictor}class_embed.weight": (classes + 1, 256), f"{predictor}class_embed.bias": (classes + 1,)}
+    if masks:
+        shapes |= {f"{predictor}mask_embed.layers.{index}.weight": (256, 256) for index in range(3)}
+    if task:
+        shapes |= {"task_mlp.layers.0.weight": (256, 77), "task_mlp.layers.1.weight": (256, 256)}
+    return shapes
+
+
+def test_maskformer() -> None:
+    parts = by_role(decompose(listing(maskformer())))
+    assert (parts["model"].family, parts["backbone"].family, parts["backbone"].variant) == (
+        "maskformer",
+        "swin",
+        "tiny",
+    )
+    assert parts["pixel_decoder"].family == "fpn"
+    assert parts["transformer_decoder"].detail["layers"] == 6
+    assert parts["transformer_decoder"].detail["queries"] == 100
+    assert parts["head"].detail == {"classes": 150, "mask_dim": 256}
+
+
+@pytest.mark.parametrize(
+    ("more", "family"),
+    [
+        ({"deformable": True}, "mask2former"),
+        ({"deformable": True, "task": True}, "oneformer"),
+        ({"classes": None, "masks": False}, "maskformer"),
+    ],
+)
+def test_members_of_the_family(more: dict[str, Any], family: str) -> None:
+    assert by_role(decompose(listing(maskformer(**more))))["model"].family == family
+
+
+@pytest.mark.parametrize("more", [{"classes": None}, {"layers": 0}])
+def test_per_pixel_baselines_are_no_members(more: dict[str, Any]) -> None:
+    assert "model" not in by_role(decompose(listing(maskformer(**more))))
+
+
+def test_box_predictors_are_no_members() -> None:
+    shapes = maskformer(deformable=True) | {"sem_seg_head.predictor._bbox_embed.layers.0.weight": (256, 256)}
+    assert "model" not in by_role(decompose(listing(shapes)))
+
+
+def test_facts_of_a_mask_classifier() -> None:
+    found = {fact.kind: fact.value for fact in measured_facts(listing(maskformer()))}
+    assert (found["backbone"], found["backbone_variant"], found["pixel_decoder"]) == ("swin", "tiny", "fpn")
+    assert (found["decoder_layers"], found["queries"], found["num_labels"]) == (6, 100, 150)
+    assert "layers" not in found
+
+
+def vision_language() -> Shapes:
+    shapes: Shapes = {
+        "vision_tower.embeddings.patch_embedding.weight": (1024, 3, 14, 14),
+        "language_model.model.embed_tokens.weight": (32000, 64),
+        "language_model.lm_head.weight": (32000, 64),
+    }
+    for index in range(24):
+        name = f"vision_tower.encoder.layers.{index}."
+        shapes |= {
+            f"{name}layer_norm1.weight": (1024,),
+            f"{name}self_attn.q_proj.weight": (1024, 1024),
+            f"{name}mlp.fc1.weight": (4096, 1024),
+            f"{name}mlp.fc2.weight": (1024, 4096),
+        }
+    for index in range(4):
+        name = f"language_model.model.layers.{index}."
+        shapes |= {
+            f"{name}input_layernorm.weight": (64,),
+            f"{name}self_attn.q_proj.weight": (64, 64),
+            f"{name}mlp.up_proj.weight": (256, 64),
+            f"{name}mlp.down_proj.weight": (64, 256),
+        }
+    return shapes
+
+
+def test_vision_language_models_are_split_at_the_towers() -> None:
+    parts = by_role(decompose(listing(vision_language())))
+    assert (parts["vision_encoder"].family, parts["vision_encoder"].variant) == ("vit", "large")
+    assert parts["language_model"].family == "unknown", "shapes alone do not name a language model"
+    assert parts["language_model"].detail["layers"] == 4
+
+
+def test_config_and_caller_name_what_shapes_cannot() -> None:
+    config = {"text_config": {"model_type": "llama"}, "vision_config": {"model_type": "clip_vision_model"}}
+    parts = by_role(decompose(listing(vision_language()), config))
+    assert (parts["language_model"].family, parts["vision_encoder"].family) == ("llama", "clip_vision_model")
+    assert parts["vision_encoder"].variant == "large"
+    seen: list[int] = []
+
+    def identify(part: TensorListing) -> str | None:
+        seen.append(len(part.tensors))
+        return "qwen2"
+
+    assert by_role(decompose(listing(vision_language()), None, identify))["language_model"].family == "qwen2"
+    assert seen
+
+
+def test_one_piece_has_no_parts() -> None:
+    shapes = {
+        name.removeprefix("language_model."): shape
+        for name, shape in vision_language().items()
+        if name.startswith("language_model")
+    }
+    assert decompose(listing(shapes)) == ()
+    assert decompose(TensorListing((), "safetensors")) == ()
+    assert decompose(TensorListing((Tensor("a", (), "F32"),), "index", names_only=True)) == ()
+
+
+# the development listings ------------------------------------------------------------------------------------------
+
+_DTYPES = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64"}
+
+
+def _load(path: Path) -> tuple[dict[str, Any], TensorListing]:
+    raw = path.read_bytes()
+    data = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
+    rows = data.get("tensors") or data["checkpoint_variables"]
+    tensors = tuple(
+        Tensor(row[0], tuple(row[1]), _DTYPES.get(row[2], row[2]) if len(row) > 2 else "F32") for row in rows
+    )
+    return data, TensorListing(tensors, "safetensors")
+
+
+def _configs() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name in ("hf_configs.jsonl", "hf_configs_unconfirmed.jsonl"):
+        for line in (DATA / name).read_text("utf-8").splitlines():
+            row = json.loads(line)
+            found[row["repo_id"]] = row["config"]
+    return found
+
+
+def _swin_size(embed: int, depths: list[int]) -> str:
+    return {(96, 6): "tiny", (96, 18): "small", (128, 18): "base", (192, 18): "large"}[embed, depths[2]]
+
+
+def _hugging_face() -> Iterator[tuple[Path, tuple[Any, ...]]]:
+    configs = _configs()
+    for path in sorted(DATA.glob("hf_tensors*/*.json.gz")):
+        config = configs[_load(path)[0]["repo_id"]]
+        family, backbone = config["model_type"], config["backbone_config"]
+        variant = (
+            _swin_size(backbone["embed_dim"], backbone["depths"])
+            if backbone["model_type"] == "swin"
+            else {6: "50", 23: "101"}[backbone["depths"][2]]
+        )
+        # these configs count the prediction before the first layer as one more layer
+        layers = config["decoder_config"]["decoder_layers"] if family == "maskformer" else config["decoder_layers"] - 1
+        queries = config["decoder_config"]["num_queries"] if family == "maskformer" else config["num_queries"]
+        pixels = "fpn" if family == "maskformer" else "multi_scale_deformable"
+        yield path, (family, backbone["model_type"], variant, pixels, layers, queries, len(config["id2label"]))
+
+
+def _detectron() -> Iterator[tuple[Path, tuple[Any, ...]]]:
+    pixels = {
+        "BasePixelDecoder": "fpn",
+        "TransformerEncoderPixelDecoder": "transformer_fpn",
+        "MSDeformAttnPixelDecoder": "multi_scale_deformable",
+    }
+    for path in sorted((DATA / "detectron2").glob("*.json")):
+        data = json.loads(path.read_text("utf-8"))
+        name, config = data["model"], data["config"]
+        if "perpixel" in name:
+            continue
+        if "resnet" in config:
+            backbone, variant = "resnet", str(config["resnet"]["depth"]) + ("c" if "r101c" in name else "")
+        elif "convnext" in name:
+            backbone, variant = "convnext", "large"
+        else:
+            backbone, variant = "swin", next(size for size in ("tiny", "small", "base", "large") if size in name)
+        family = name.split("_")[0]
+        yield (
+            path,
+            (
+                family,
+                backbone,
+                variant,
+                pixels[config["pixel_decoder"]],
+                6 if family == "maskformer" else 9,
+                config["num_queries"],
+                config["num_classes"],
+            ),
+        )
+
+
+def _garden() -> Iterator[tuple[Path, tuple[Any, ...]]]:
+    for path in sorted(DATA.glob("tfmg_maskformer*.json")):
+        config = json.loads(path.read_text("utf-8"))["config"]["model"]
+        yield (
+            path,
+            (
+                "maskformer",
+                "resnet",
+                "50",
+                config["which_pixel_decoder"],
+                config["num_decoder_layers"],
+                config["num_queries"],
+                config["num_classes"],
+            ),
+        )
+
+
+@needs_data
+@pytest.mark.shared
+@pytest.mark.parametrize("framework", ["hugging_face", "detectron", "garden"])
+def test_every_published_member_of_the_family(framework: str) -> None:
+    cases = {"hugging_face": _hugging_face, "detectron": _detectron, "garden": _garden}[framework]
+    count = 0
+    for path, expected in cases():
+        parts = by_role(decompose(_load(path)[1]))
+        assert set(parts) >= {"model", "backbone", "pixel_decoder", "transformer_decoder", "head"}, path.name
+        decoder, backbone = parts["transformer_decoder"].detail, parts["backbone"]
+        found = (
+            parts["model"].family,
+            backbone.family,
+            backbone.variant,
+            parts["pixel_decoder"].family,
+            decoder["layers"],
+            decoder["queries"],
+            parts["head"].detail["classes"],
+        )
+        assert found == expected, path.name
+        count += 1
+    assert count > 0
+
+
+@needs_data
+@pytest.mark.shared
+def test_baselines_of_the_papers_are_negatives() -> None:
+    for path in sorted((DATA / "detectron2").glob("*perpixel*.json")):
+        assert "model" not in by_role(decompose(_load(path)[1])), path.name
+
+
+@needs_data
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "names",
+    [
+        (
+            "tfmg_maskformer_r50.json",
+            "tfmg_maskformer_r50_trainer.json",
+            "detectron2/d2_maskformer_r50_coco133_panoptic.json",
+            "detectron2/d2_maskformer_r50_coco133_panoptic.pkl_layout.json",
+        ),
+        (
+            "hf_tensors/facebook__maskformer-resnet50-ade.json.gz",
+            "hf_tensors_v5/facebook__maskformer-resnet50-ade.saved.json.gz",
+            "detectron2/d2_maskformer_r50_ade150.json",
+        ),
+        ("hf_tensors/facebook__maskformer-swin-base-ade.json.gz", "detectron2/d2_maskformer_swin_base_ade150.json"),
+        (
+            "hf_tensors/facebook__mask2former-swin-tiny-ade-semantic.json.gz",
+            "detectron2/d2_mask2former_swin_tiny_ade150_semantic.json",
+        ),
+        (
+            "hf_tensors/shi-labs__oneformer_ade20k_swin_tiny.json.gz",
+            "hf_tensors_v5/shi-labs__oneformer_ade20k_swin_tiny.inmemory.json.gz",
+            "detectron2/d2_oneformer_swin_tiny_ade150.json",
+        ),
+    ],
+)
+def test_frameworks_agree_on_parts(names: tuple[str, ...]) -> None:
+    first, *others = (decompose(_load(DATA / name)[1]) for name in names)
+    assert first
+    for other in others:
+        assert other == first
+
+
+# variants ----------------------------------------------------------------------------------------------------------
+
+
+def test_variants_of_measured_facts() -> None:
+    facts = Facts(
+        [
+            Fact("layers", 12, "measured", "x"),
+            Fact("hidden_size", 768, "measured", "x"),
+            Fact("intermediate_size", 3072, "measured", "x"),
+        ]
+    )
+    assert variant_of("bert", facts) == "base"
+    assert variant_of("unheard-of", facts) is None
+
+
+@pytest.mark.parametrize(
+    ("family", "known", "size"),
+    [
+        ("bert", {"layers": 24, "hidden_size": 1024}, "large"),
+        ("bert", {"layers": 12, "hidden_size": 384}, None),
+        ("bert", {"layers": 12}, None),
+        ("bert", {"hidden_size": 768}, None),
+        ("bert", {"layers": 12, "hidden_size": 768, "intermediate_size": 1536}, None),
+        ("t5", {"encoder_layers": 12, "decoder_layers": 12, "hidden_size": 768, "intermediate_size": 2048}, "base"),
+        ("t5", {"layers": 6, "hidden_size": 512}, "small"),
+        ("t5", {"layers": 24, "hidden_size": 1024}, None),
+        ("t5", {"layers": 24, "hidden_size": 1024, "intermediate_size": 2816}, "large"),
+        ("whisper", {"encoder_layers": 32, "decoder_layers": 4, "hidden_size": 1280}, "large"),
+        ("whisper", {"encoder_layers": 32, "decoder_layers": 2, "hidden_size": 1280}, None),
+        ("swin", {"embed_dim": 128, "depths": [2, 2, 18, 2]}, "base"),
+        ("resnet", {"depths": [3, 4, 6, 3], "bottleneck": False}, "34"),
+    ],
+)
+def test_variant_needs_depth_and_width(family: str, known: dict[str, Any], size: str | None) -> None:
+    assert variant_of(family, known) == size
+
+
+def test_table_is_sound() -> None:
+    assert len(families()) >= 60
+    for family in families():
+        assert sizes(family)
+        for size in sizes(family):
+            for row in variant_dims(family, size):
+                assert variant_of(family, dict(row)) == size, (family, size)
+
+
+def test_unknown_sizes_are_empty() -> None:
+    assert variant_dims("bert", "colossal") == ()
+    assert sizes("unheard-of") == ()
