@@ -49,11 +49,12 @@ class ContradictedFamily(Rule):
                 case Ruling.CONTRADICTED:
                     confidence = strength(item.claim, evidence)
                     indirect = item.claim.modality != "stated" or confidence < Confidence.MEDIUM
+                    twins_unknown = subject.kinship is None or not (evidence.known or evidence.measured)
                     meant = listed([item.claim.value])
                     yield self.finding(
                         f"name says {meant} ({quoted(item.claim.text)}), the package is {observed_family(evidence)}",
                         confidence=confidence,
-                        severity=Severity.WARNING if indirect or subject.kinship is None else None,
+                        severity=Severity.WARNING if indirect or twins_unknown else None,
                         claim=item.claim,
                         fact=item.fact,
                         evidence=tuple(family_evidence(evidence)),

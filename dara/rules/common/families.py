@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from clustering.facts import Fact
@@ -63,6 +64,8 @@ class FamilyEvidence:
     """Families of sub-configurations and parts."""
     known: bool
     """True when the declared family is in the reference corpus."""
+    recognised: bool
+    """True when it is known at least by name, as families of remote code are."""
     declared_twins: frozenset[str]
     """The declared family with its twins, as the reference corpus has them."""
     abstained: str
@@ -80,6 +83,28 @@ def accepted(claim: Claim) -> frozenset[str]:
     """Squashed families under which the words of a claim are true."""
     values = claim.accepts or (claim.value,)
     return frozenset(squash(value) for value in values if isinstance(value, str)) - {""}
+
+
+def variants_in_words(claim: Claim, subject: Subject) -> frozenset[str]:
+    """Families that the words beside a claim turn it into: a distilled BERT may be a DistilBERT."""
+    names = accepted(claim)
+    if subject.parsed is None or "distil" not in subject.parsed.repo.lower():
+        return names
+    return names | {f"distil{name}" for name in names}
+
+
+@cache
+def lexicon_families() -> frozenset[str]:
+    """Squashed families that the name lexicons know, those of remote code included."""
+    from naming.lexicon import default_lexicon
+
+    names: set[str] = set()
+    for meanings in default_lexicon().index.values():
+        for entry in meanings:
+            if entry.category == "architecture":
+                names.add(squash(str(entry.value)))
+                names.update(squash(str(name)) for name in entry.get("accepts") or ())
+    return frozenset(names) - {""}
 
 
 def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:
@@ -146,6 +171,7 @@ def gather(subject: Subject) -> FamilyEvidence:
         measured_set=frozenset(squash(name) for name in (top.model_type, *top.twins)) if top else frozenset(),
         components=sub_families(subject.config) | _part_families(subject),
         known=known,
+        recognised=known or bool({declared, class_family} & lexicon_families()),
         declared_twins=frozenset({declared, *twins} - {""}),
         abstained=identification.reason or "the graph resembles no known family"
         if own_graph and identification is not None and not identification.family

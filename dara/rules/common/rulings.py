@@ -11,7 +11,8 @@ from typing import Final
 from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence
-from dara.rules.common.families import SURE, FamilyEvidence, accepted, gather, squash
+from dara.rules.common.families import SURE, FamilyEvidence, gather, squash, variants_in_words
+from dara.rules.common.tables import words
 from dara.subject import Subject
 from naming.records import Claim
 
@@ -57,9 +58,9 @@ def measured_fact(evidence: FamilyEvidence) -> Fact | None:
     )
 
 
-def rule_on(claim: Claim, evidence: FamilyEvidence) -> RuledClaim:
+def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledClaim:
     """The ruling on one claim."""
-    accept = accepted(claim)
+    accept = variants_in_words(claim, subject)
     best = evidence.declared_fact or measured_fact(evidence)
     shown = bool(accept & evidence.measured_set)
     if {evidence.declared, evidence.class_family} & accept:
@@ -87,8 +88,11 @@ def _apart(claim: Claim, accept: frozenset[str], evidence: FamilyEvidence, best:
     if not evidence.declared and evidence.measured is None:
         reason = evidence.abstained or "neither a configuration nor a readable graph tells the family"
         return RuledClaim(claim, Ruling.UNKNOWN, None, reason)
-    if evidence.declared and not evidence.known and evidence.measured is None:
-        reason = f"the declared family {escape(evidence.declared_name)} is not one of those DARA knows"
+    if evidence.declared in words("containers") and not evidence.components:
+        reason = f"the parts of this {escape(evidence.declared_name)} are not declared"
+        return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
+    if evidence.declared and not evidence.recognised and evidence.measured is None:
+        reason = f"the declared family {escape(evidence.declared_name)} is not one that DARA knows"
         return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
     roots = {series(name) for name in accept}
     own = {series(name) for name in (evidence.declared, *evidence.measured_set) if name}
@@ -105,7 +109,7 @@ def rulings(subject: Subject) -> tuple[FamilyEvidence, tuple[RuledClaim, ...]]:
     """
     evidence = gather(subject)
     claims = [claim for claim in subject.claims("family") if claim.role in ("", "main")]
-    ruled = [rule_on(claim, evidence) for claim in claims]
+    ruled = [rule_on(claim, evidence, subject) for claim in claims]
     if any(item.ruling is Ruling.HELD for item in ruled):
         ruled = [item for item in ruled if item.ruling in (Ruling.HELD, Ruling.DISPUTED)]
     return evidence, tuple(ruled)

@@ -24,7 +24,8 @@ _TWINS = [
 ]
 _SINGLE = {
     "distilbert", "deberta-v2", "gpt2", "pegasus", "bigbird_pegasus", "vit", "deit", "swin", "resnet", "qwen2", "qwen3",
-    "gemma",    "gemma2", "mixtral", "maskformer", "mask2former", "longformer", "bart", "clip", "whisper", "detr", "mistral",
+    "gemma", "gemma2", "mixtral", "maskformer", "mask2former", "longformer", "bart", "clip", "whisper", "detr",
+    "mistral",
 }  # fmt: skip
 
 
