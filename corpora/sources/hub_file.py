@@ -32,7 +32,7 @@ _MAX_SAFETENSORS_HEADER: Final = 25_000_000
 """Longer headers are refused by the readers and not fetched ahead."""
 _URL_LIFETIME: Final = 300.0
 """Seconds after which a signed address is asked for again."""
-_WORKERS: Final = 8
+_WORKERS: Final = 12
 _SHARD: Final = re.compile(r"(.*?)-?\d{1,6}-of-(\d{1,6})(\.[\w.]+)")
 
 
