@@ -14,6 +14,8 @@ from naming.segment import Segment
 _ADAPTERS = frozenset(
     ["lora", "qlora", "dora", "peft", "adapter", "adapters", "loha", "lokr", "ia3", "delta", "lycoris"]
 )
+_VAGUE = frozenset(["gpt", "diffusion", "transformer"])
+"""Words for several families; the value is the usual one."""
 _SIMPLE = {
     "layers": "layers", "hidden": "hidden_size", "heads": "attention_heads", "dataset": "dataset", "task": "task",
     "version": "version", "context": "context", "dtype": "dtype", "format": "format", "language": "language",
@@ -54,7 +56,7 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         modality = "ambiguous"
     elif segment.fused or (entry is not None and entry.get("brand")):
         modality = "implied"
-    if entry is not None and entry.get("strength") == "usual":
+    if (entry is not None and entry.get("strength") == "usual") or segment.key in _VAGUE:
         modality = "ambiguous"
     yield Claim(
         "family",

@@ -21,7 +21,9 @@ _ENCODING = re.compile(
     re.IGNORECASE,
 )
 _VERSION = re.compile(r"^v\d+(?:\.\d+){0,4}$", re.IGNORECASE)
-_SIZE = re.compile(r"^(?:\d{1,3}x)?\d{1,6}(?:\.\d{1,4})?[KMBTQ](?:-?[A-Za-z]\d{1,4}(?:\.\d{1,3})?[KMBTQ])?$", re.IGNORECASE)
+_SIZE = re.compile(
+    r"^(?:\d{1,3}x)?\d{1,6}(?:\.\d{1,4})?[KMBTQ](?:-?[A-Za-z]\d{1,4}(?:\.\d{1,3})?[KMBTQ])?$", re.IGNORECASE
+)
 _ACTIVE = re.compile(r"^[AE]\d{1,4}(?:\.\d{1,3})?[KMBT]$", re.IGNORECASE)
 _MAX = 1024
 """Longest file name that is read; file systems allow 255 bytes."""

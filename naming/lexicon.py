@@ -27,10 +27,25 @@ _SIZES = "tiny|mini|small|base|medium|large|huge|giant|big|xl|xxl"
 _SIZED = re.compile(rf"-(?:{_SIZES}|\d+(?:\.\d+)?[bm])$")
 _GLUED_SIZE = re.compile(rf"(?:{_SIZES})$")
 _NUMBERED = re.compile(r"v?\d+$")
+_RELEASE = re.compile(r"v?[0-9]{1,2}$")
 _PLAIN = frozenset(
-    ["language", "task", "training", "organization", "dataset", "size", "other", "adaptation", "input", "format", "dtype"]
+    [
+        "language",
+        "task",
+        "training",
+        "organization",
+        "dataset",
+        "size",
+        "other",
+        "adaptation",
+        "input",
+        "format",
+        "dtype",
+    ]
 )
 """Categories of words that keep their own span beside a family's word."""
+_TAIL = 3
+"""Characters behind a product's name that are an item of their own (`h2ogpt-gm`, `airoboros-l2`)."""
 _NOTHING: Mapping[str, Any] = {}
 REACH_KEY = 2
 """Characters of a surface that are looked at before its full spelling is tried."""
@@ -107,6 +122,7 @@ def build(documents: Mapping[str, Mapping[str, Any]]) -> Lexicon:
                 glue.add(entry.surface)
             if entry.get("word"):
                 words.add(entry.surface)
+    _fold_releases(index)
     reach: dict[str, int] = {}
     for surface in index:
         start = surface[:REACH_KEY]
@@ -143,11 +159,46 @@ def _joined(old: Entry, new: Entry) -> Entry:
     return Entry(old.surface, old.category, old.value, old.attributes, old.joints | new.joints)
 
 
+def _fold_releases(index: dict[str, list[Entry]]) -> None:
+    """Turn surfaces that are another surface with a release number into generations of that one.
+
+    `sd21` is `sd` in its generation 2.1 and `dolly-v2` is `dolly` in its second: the number is an item of its own.
+    Architectures only where the word is generational; the digits of encoders, vision and speech families are names.
+    """
+    generations: dict[tuple[str, str], dict[str, Any]] = {}
+    for surface in list(index):
+        found = _RELEASE.search(surface)
+        if found is None:
+            continue
+        stem = surface[: found.start()]
+        for entry in list(index[surface]):
+            base = next((other for other in index.get(stem, ()) if other.category == entry.category), None)
+            if base is None or entry.category not in ("architecture", "product"):
+                continue
+            if entry.category == "architecture" and not base.get("generations"):
+                continue
+            index[surface].remove(entry)
+            facts = {"family": family_of(entry), "accepts": entry.get("accepts", ())}
+            if entry.get("family") or entry.category == "architecture":
+                version = surface[found.start() :].lstrip("v")
+                generations.setdefault((stem, entry.category), {})[version] = facts
+        if not index[surface]:
+            del index[surface]
+    for (stem, category), facts_by_version in generations.items():
+        meanings = index[stem]
+        place = next(number for number, entry in enumerate(meanings) if entry.category == category)
+        entry = meanings[place]
+        known = {**facts_by_version, **entry.get("generations", {})}
+        meanings[place] = Entry(
+            entry.surface, category, entry.value, {**entry.attributes, "generations": known}, entry.joints
+        )
+
+
 def _cuts(index: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[int, tuple[Entry, ...], tuple[Entry, ...]]]:
     cuts = {}
     for surface, meanings in index.items():
         phrase = meanings[0]
-        if not phrase.joints or phrase.category not in ("architecture", "product"):
+        if not phrase.joints or phrase.category not in ("architecture", "product", "dataset"):
             continue
         for joint in sorted(phrase.joints):
             left, right = index.get(surface[:joint], ()), index.get(surface[joint:], ())
@@ -162,6 +213,8 @@ def _parts(
     phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
     """The meanings of the halves of a phrase, when the halves are items of their own."""
+    if phrase.category == "dataset":
+        return _dataset_parts(phrase, left, right)
     family = family_of(phrase)
     behind = _family_meaning(right)
     if behind is not None and not behind.get("word"):
@@ -172,10 +225,29 @@ def _parts(
             refined = _refined(behind, phrase) if same else behind
             return plain or brand, (refined,)
     before = _family_meaning(left)
+    if before is not None and behind is not None and domain_of(family_of(before)) == "detector":
+        return ((before,), (behind,)) if domain_of(family_of(behind)) == "vision" else None
+    if phrase.category == "product" and any(entry.category == "product" for entry in left) and len(phrase.surface) - len(
+        left[0].surface
+    ) <= _TAIL:
+        return tuple(entry for entry in left if entry.category == "product"), right
     if before is not None and family_of(before) == family:
         plain = tuple(entry for entry in right if entry.category in _PLAIN)
         if plain:
             return (_refined(before, phrase),), plain
+    return None
+
+
+def _dataset_parts(
+    phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
+    """Halves of a data set's phrase: the set itself and a word beside it (`superb-sid`), or a language and a task."""
+    if not left or not right:
+        return None
+    categories = {entry.category for entry in left}, {entry.category for entry in right}
+    same = any(entry.category == "dataset" and entry.value == phrase.value for entry in (*left, *right))
+    if same or ("language" in categories[0] and "task" in categories[1]) or "adaptation" in categories[0]:
+        return left, right
     return None
 
 
@@ -190,7 +262,10 @@ def family_of(entry: Entry) -> str:
 
 def _refined(part: Entry, phrase: Entry) -> Entry:
     """A part's meaning with what is known of the phrase: the types that its publishers used."""
-    facts = {**part.attributes, **{key: phrase.get(key) for key in ("family", "accepts", "strength") if phrase.get(key)}}
+    facts = {
+        **part.attributes,
+        **{key: phrase.get(key) for key in ("family", "accepts", "strength") if phrase.get(key)},
+    }
     return Entry(part.surface, part.category, part.value, facts, part.joints)
 
 
@@ -211,8 +286,10 @@ def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
                 known = {_squash(written)[0] for written in surfaces}
                 for written in dict.fromkeys(surfaces):
                     surface, joints = _squash(written)
-                    if category in ("architecture", "product") and written != canonical and (
-                        _is_extended(written, surface, known, category, str(facts.get("family") or canonical))
+                    if (
+                        category in ("architecture", "product")
+                        and written != canonical
+                        and (_is_extended(written, surface, known, category, str(facts.get("family") or canonical)))
                     ):
                         continue
                     if surface and not _is_generation(surface, facts):

@@ -48,6 +48,7 @@ _LETTER = re.compile(
     | (?P<weights>w\d{{1,2}}a\d{{1,2}}(?:kv\d+)?){_END}
     | (?P<integers>u?int[-_]?(?:2|3|4|6|8|16)){_END}
     | (?P<group>(?:g|gs|group|groupsize|group[-_]size)[-_]?(?:32|64|128|256|1024)){_END}
+    | (?P<llama>l(?:2|3|4)(?:\.\d)?){_END}
     | (?P<layers>(?:l[-_]?|(?:num[-_])?layers?[-_]?)\d{{1,3}}){_END}
     | (?P<hidden>(?:h[-_]?|hidden[-_]?(?:size[-_]?)?|dim[-_]?|d)\d{{2,5}}){_END}
     | (?P<heads>(?:a[-_]?|heads?[-_]?)\d{{1,3}}){_END}

@@ -35,8 +35,8 @@ CACHE_SIZE = 1 << 14
 """Chunks whose atoms are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 CACHED_LENGTH = 40
 
-KNOWN, SHAPE, UNKNOWN = 10, 9, 1
-"""Points for each character that a lexicon entry, a numeric shape, or nothing explains."""
+KNOWN, SHAPE, LETTERED, UNKNOWN = 10, 9, 6, 1
+"""Points for each character that a lexicon entry, a numeric shape, a letter with a number, or nothing explains."""
 CUT = 5
 """Points that each segment costs, so that the longest explanation wins."""
 
@@ -197,7 +197,7 @@ class Segmenter:
                     kind, end = shape
                     j = bisect_left(ends, end) + 1
                     if i < j <= count and ends[j - 1] == end:
-                        points = here + (offsets[j] - at) * SHAPE
+                        points = here + (offsets[j] - at) * (LETTERED if kind == "lettered" else SHAPE)
                         if points > score[j]:
                             score[j] = points
                             back[j] = (i, squashed[at : offsets[j]], kind, ())
@@ -232,6 +232,8 @@ class Segmenter:
                 Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
                 for i, j, key, kind, meanings in run
             ]
+            if any(piece.key in cuts and len(piece.text) > len(piece.key) for piece in pieces):
+                pieces = self._cut_phrases(repo, pieces)
             if len(pieces) > 1 or not (pieces[0].entries or pieces[0].kind != "word"):
                 pieces = self._settle(repo, pieces)
             result += pieces

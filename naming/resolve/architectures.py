@@ -22,8 +22,8 @@ _SHAPES = frozenset(
 )  # fmt: skip
 _COINED = frozenset(
     [
-        "bart", "beit", "cvt", "deit", "detr", "dpr", "dpt", "esm", "flava", "fnet", "fsmt", "glm", "glpn", "hiera", "lilt",
-        "mpt", "pvt", "swin", "trocr", "udop", "vit", "vits", "whisper", "xlm", "led", "pegasus",
+        "bart", "beit", "cvt", "deit", "detr", "dpr", "dpt", "esm", "flava", "fnet", "fsmt", "glm", "glpn", "hiera", "sd", "lilt",
+        "diffusion", "gpt", "mpt", "pvt", "swin", "trocr", "udop", "vit", "vits", "whisper", "xlm", "led", "pegasus",
     ]
 )  # fmt: skip
 """Words flagged because they hide in longer words or are rare words: alone between separators they are the model."""
@@ -41,7 +41,11 @@ def settle_architectures(scene: Scene) -> None:
         if _SIZED_VIT.fullmatch(scene.segments[place].key) and scene.glued(place + 1):
             _split_size(scene, place)
             candidates = _candidates(scene)
-    strong = [place for place, (where, entry) in enumerate(candidates) if not entry.get("word")]
+    strong = [
+        where
+        for where, entry in candidates
+        if not entry.get("word") or (scene.segments[where].key in _COINED and len(scene.segments[where].entries) == 1)
+    ]
     for place, entry in candidates:
         segment = scene.segments[place]
         if entry.get("part") and strong:
@@ -49,6 +53,8 @@ def settle_architectures(scene: Scene) -> None:
         if entry.get("word") and not _supported(scene, place, entry, others=len(candidates) > 1, strong=bool(strong)):
             continue
         if len(segment.entries) > 1 and _other_meaning_wins(scene, place, segment, strong=bool(strong)):
+            continue
+        if entry.get("outside") and strong and len(candidates) > 1 and entry.get("word") and len(segment.entries) > 1:
             continue
         if _mentioned(scene, place, len(candidates)):
             decide(segment, "other", segment.key)
@@ -89,12 +95,14 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
     behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
     if entry.get("generations") and behind is not None and behind.kind in ("integer", "dotted"):
         return True
-    if segment.key in _COINED and not strong:
+    if segment.key in _COINED and (place == 0 or len(segment.entries) == 1):
+        return True
+    if scene.timm and segment.start < scene.tag_from:
         return True
     if len(scene.segments) == 1:
         return True
     if strong and others:
-        return _beside_evidence(scene, place, near=1) or _beside_architecture(scene, place)
+        return _sized(scene, place) or _beside_architecture(scene, place)
     return _beside_evidence(scene, place) or (place in (0, len(scene.segments) - 1) and _any_evidence(scene))
 
 
@@ -103,6 +111,14 @@ def _beside_evidence(scene: Scene, place: int, near: int = 2) -> bool:
         if other != place and _is_evidence(scene.segments[other]):
             return True
     return False
+
+
+def _sized(scene: Scene, place: int) -> bool:
+    """Whether a size or another dimension stands right behind."""
+    if place + 1 >= len(scene.segments):
+        return False
+    behind = scene.segments[place + 1]
+    return behind.kind in _SHAPES or meaning(behind, "size") is not None
 
 
 def _any_evidence(scene: Scene) -> bool:
@@ -131,7 +147,7 @@ def _other_meaning_wins(scene: Scene, place: int, segment: Segment, *, strong: b
         return False
     if scene.timm:
         return segment.start > scene.tag_from
-    return not (_beside_evidence(scene, place, near=1) or _beside_architecture(scene, place))
+    return not (_sized(scene, place) or _beside_architecture(scene, place))
 
 
 def _mentioned(scene: Scene, place: int, candidates: int) -> bool:

@@ -14,7 +14,7 @@ _REACH = 8
 
 def settle_generations(scene: Scene) -> None:
     """Refine the value and the accepted types of generational families (`Qwen` + `2.5` + `VL` is qwen2_5_vl)."""
-    places = scene.architectures()
+    places = [place for place, segment in enumerate(scene.segments) if segment.category in ("architecture", "product")]
     for number, place in enumerate(places):
         segment = scene.segments[place]
         entry = segment.entry
@@ -33,22 +33,27 @@ def settle_generations(scene: Scene) -> None:
                 facts = variants[word]
                 break
         if facts is not entry.attributes:
-            segment.value = facts.get("family", segment.value)
+            if segment.category == "architecture":
+                segment.value = facts.get("family", segment.value)
             segment.entry = _with(segment, facts)
 
 
 def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, Any]) -> str | None:
+    """The generation that a version right behind the family word (or behind its variant words) states.
+
+    A version further on is the release number of a checkpoint (`falcon-7b-...-v3`).
+    """
     for other in range(place + 1, min(behind, place + 1 + _REACH)):
         segment = scene.segments[other]
         if segment.category == "version" and isinstance(segment.value, str):
-            adjacent = other == place + 1
             for candidate in (segment.value, segment.value.removesuffix(".0"), segment.value.split(".")[0]):
-                if candidate in generations and (adjacent or candidate == segment.value):
+                if candidate in generations:
                     return candidate
-            if adjacent:
-                return None
-        elif other == place + 1 and segment.key in generations:
+            return None
+        if segment.key in generations:
             return segment.key
+        if segment.category not in ("task", "training", "other"):
+            return None
     return None
 
 

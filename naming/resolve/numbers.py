@@ -22,6 +22,7 @@ RESOLUTIONS = frozenset(
 )  # fmt: skip
 """Edges of square images that published vision models are trained on (timm's and transformers' configurations)."""
 PATCHES = frozenset([4, 7, 8, 10, 14, 16, 28, 32])
+_LAYER_COUNTS = frozenset(["1", "2", "3", "4", "6", "8", "9", "12", "16", "24"])
 _VISION = ("vision", "dual", "detector", "diffusion")
 _TEXT = ("encoder", "seq2seq", "llm", "gpt", "vlm")
 _GENERATIONAL = frozenset(["llm", "vlm", "diffusion"])
@@ -135,6 +136,22 @@ def _layers(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "identifier", text) if int(text[1:]) > 100 else decide(segment, "layers", int(text[1:]))
         return
     decide(segment, "layers", _digits(text))
+
+
+def _llama(scene: Scene, place: int, segment: Segment) -> None:
+    """`airoboros-l2-13B`, `L3.1-8B-...`: a Llama generation where a language model's size is stated and no family."""
+    text = _folded(scene, segment)
+    sized = any(other.kind in ("parameters", "experts_each") for other in scene.segments)
+    if sized and not scene.architectures():
+        scene.split(place, 1)
+        letter, number = scene.segments[place], scene.segments[place + 1]
+        entry = next(iter(scene.lexicon.entries("llama", "architecture")), None)
+        decide(letter, "architecture", "llama", entry)
+        letter.role = "main"
+        scene.domains.add("llm")
+        decide(number, "version", text[1:])
+    elif "." not in text:
+        _layers(scene, place, segment)
 
 
 def _hidden(scene: Scene, place: int, segment: Segment) -> None:
@@ -257,7 +274,7 @@ def _suffixed(scene: Scene, place: int, segment: Segment) -> None:
 _HANDLERS: dict[str, Callable[[Scene, int, Segment], None]] = {
     "parameters": _parameters, "experts_each": _experts_each, "active": _active, "effective": _effective,
     "version": _version, "bits": _quantization, "bpw": _quantization, "gguf": _quantization, "weights": _quantization,
-    "integers": _quantization, "group": _group, "layers": _layers, "hidden": _hidden, "heads": _heads,
+    "integers": _quantization, "group": _group, "llama": _llama, "layers": _layers, "hidden": _hidden, "heads": _heads,
     "patch": _patch, "window": _window, "context": _context, "counter": _counter, "amount": _amount,
     "labels": _labels, "rate": _rate, "pair": _pair, "span": _span, "pixels": _pixels, "scale": _scale,
     "suffixed": _suffixed, "date": _counter,
@@ -269,7 +286,16 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
         return
     text = segment.key
     behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
-    if behind is not None and behind.key == text and not behind.category and int(text[:6]) in RESOLUTIONS and len(text) > 2:
+    if text == "2" and scene.category(place - 1) == "architecture" == scene.category(place + 1):
+        decide(segment, "other", text)  # `wav2vec2-2-bart`: encoder to decoder
+        return
+    if (
+        behind is not None
+        and behind.key == text
+        and not behind.category
+        and int(text[:6]) in RESOLUTIONS
+        and len(text) > 2
+    ):
         joined = scene.join(place, place + 1)  # `512-512`
         decide(joined, "input", f"{text}x{text}")
         return
@@ -299,6 +325,10 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
         if number in RESOLUTIONS and number >= 32:
             decide(segment, "input", number)
             return
+    if behind is not None and _is_layer_pair(scene, place, segment, behind):
+        decide(segment, "layers", number)
+        decide(behind, "layers", int(behind.key))
+        return
     if before is not None and before.category == "layers" and number >= 64:
         decide(segment, "hidden", number)
         return
@@ -321,6 +351,18 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "version", text)
         return
     decide(segment, "identifier", text)
+
+
+def _is_layer_pair(scene: Scene, place: int, segment: Segment, behind: Segment) -> bool:
+    """`distilbart-xsum-12-6`: layers of the encoder and the decoder of a distilled encoder-decoder."""
+    return (
+        behind.kind == "integer"
+        and place + 2 == len(scene.segments)
+        and segment.key in _LAYER_COUNTS
+        and behind.key in _LAYER_COUNTS
+        and scene.any_domain("seq2seq")
+        and any(other.value == "distilled" for other in scene.segments)
+    )
 
 
 def _is_generation(scene: Scene, place: int, before: Segment, text: str) -> bool:

@@ -65,8 +65,8 @@ def _pair(scene: Scene, left: int, right: int) -> tuple[str, str]:
         return "main", "base"
     if str(a.value) in _ADD_ONS:
         return "main", "base"
-    if second == "diffusion" and first != "diffusion":
-        return "base", "main"
+    if second == "diffusion":
+        return "main", "base"
     if first == "detector" and second in ("vision", "dual", "encoder", ""):
         return "main", "backbone"
     if first == "dual" and second in ("vision", "encoder"):

@@ -71,9 +71,7 @@ class Scene:
     def split(self, place: int, length: int) -> None:
         """Cut the segment at a place after some characters; both parts are undecided words without meanings."""
         segment = self.segments[place]
-        rest = Segment(
-            self.repo, segment.start + length, segment.end, segment.key[length:], "word", (), segment.chunk
-        )
+        rest = Segment(self.repo, segment.start + length, segment.end, segment.key[length:], "word", (), segment.chunk)
         rest.token = rest.behind = -1
         segment.end = rest.start
         segment.text = self.repo[segment.start : segment.end]
