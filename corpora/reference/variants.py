@@ -116,9 +116,13 @@ def _option_variants(
 ) -> Iterator[ReferenceModel]:
     """The class with one option changed at a time.
 
-    The first class tries them all; its siblings try those that mattered there, and tying, which only heads show.
+    The first class tries them all. Of its siblings only those with tied weights (language model heads) are built, with
+    what mattered there and with tying turned over: the options of other heads are those of the first class.
     """
     entry = family.entry
+    first = family.effective is None
+    if not first and not getattr(model_class, "_tied_weights_keys", None):
+        return
     small = shallow(found)
     plain = _try(entry, model_class, base, small)
     if plain is None:
@@ -126,13 +130,12 @@ def _option_variants(
     if plain is None:
         return
     before = signature(listing_from_module(plain))
-    first = family.effective is None
     if first:
         tried = list(options(with_changes(entry.config_class, base, {})))
     else:
         tried = list(family.effective or [])
         tying = Option("tie_word_embeddings", not getattr(plain.config, "tie_word_embeddings", False))
-        if getattr(model_class, "_tied_weights_keys", None) and tying not in tried:
+        if tying not in tried:
             tried.append(tying)
     effective: list[Option] = []
     for option in tried:
