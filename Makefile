@@ -42,6 +42,9 @@ cover: $(VENV)/.dev
 eval: $(VENV)/.dev  ## quality figures on the development data, or on a generated set without it
 	$(BIN)/python benchmarks/quality.py
 
+docs: $(VENV)/.dev  ## write the rule pages from the docstrings; a test compares them
+	$(BIN)/python -m dara.rules.pages docs/rules
+
 wheel: $(VENV)/.dev  ## build the wheel and run it in a bare environment
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --wheel
