@@ -169,6 +169,50 @@ def families(errors: int) -> None:
     )
 
 
+_KINDS = {"generation": ("version", "family"), "experts": ("experts", "parameters"), "backbone": ("backbone", "family")}
+
+
+def packages(errors: int) -> None:
+    """Claims of the judged packages: are the words read, and do families accept what truthful packages declare?"""
+    from naming import parse_name
+
+    judged = rows("hub_packages_dev.jsonl")
+    if not judged:
+        print("hub_packages_dev.jsonl is not here: claims of packages are not measured")
+        return
+    tally: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    shown = 0
+    for row in judged:
+        parsed = parse_name(row["repo_id"])
+        notes = []
+        for claim in (row.get("expected") or {}).get("claims", ()):
+            kinds = _KINDS.get(claim["kind"], (claim["kind"],))
+            start = parsed.repo.find(claim["text"])
+            mine = [
+                c
+                for c in parsed.claims
+                if c.kind in kinds and (c.text in claim["text"] or claim["text"] in c.text) and start >= 0
+            ]
+            tally[f"read, {claim['kind']}"][0] += bool(mine)
+            tally[f"read, {claim['kind']}"][1] += 1
+            if not mine:
+                notes.append(f"unread {claim['kind']} {claim['text']!r}")
+        declared = str(row["config"].get("model_type") or "")
+        families = [c for c in parsed.claims if c.kind == "family" and c.role == "main"]
+        if declared and families and row["name_agrees"] is not None:
+            fits = any(declared in c.accepts for c in families)
+            tally[f"declared type accepted, {row['name_agrees']}"][0] += fits
+            tally[f"declared type accepted, {row['name_agrees']}"][1] += 1
+            if fits != row["name_agrees"]:
+                notes.append(f"{declared} vs {[(c.text, c.modality, c.accepts[:6]) for c in families]}")
+        if notes and shown < errors:
+            shown += 1
+            print(f"  {row['repo_id']} ({row['name_agrees']}): {'; '.join(notes)}")
+    for key in sorted(tally):
+        right, total = tally[key]
+        print(f"packages, {key}: {right}/{total}")
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -176,6 +220,7 @@ def main() -> None:
     options = parser.parse_args()
     spans(options.errors)
     families(options.errors)
+    packages(options.errors)
 
 
 if __name__ == "__main__":

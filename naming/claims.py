@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from naming.domains import domain_of
 from naming.records import Claim, Modality
 from naming.resolve.scene import Scene
 from naming.segment import Segment
@@ -43,7 +44,7 @@ def _text(scene: Scene, first: Segment, last: Segment | None = None) -> str:
 def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
     entry = segment.entry
     last = segment
-    if segment.note and scene.category(place + 1) == "version":
+    if segment.note not in ("", "converted") and scene.category(place + 1) == "version":
         last = scene.segments[place + 1]
     if segment.role == "backbone":
         yield _backbone(scene, place, segment)
@@ -52,7 +53,9 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         str(other.value) for other in scene.segments if other.category == "architecture" and other.role == "main"
     }
     modality: Modality = "stated"
-    if mains > 1 and segment.role == "main" and len(distinct) > 1:
+    if segment.role == "main" and not segment.note and _over_another(scene, segment):
+        modality = "ambiguous"
+    elif mains > 1 and segment.role == "main" and len(distinct) > 1:
         modality = "ambiguous"
     elif segment.fused or (entry is not None and entry.get("brand")):
         modality = "implied"
@@ -65,6 +68,17 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         modality,
         segment.role,
         accepts_of(segment),  # type: ignore[arg-type]
+    )
+
+
+def _over_another(scene: Scene, segment: Segment) -> bool:
+    """Whether another language model stands before this one without a word that tells their relation."""
+    return domain_of(str(segment.value)) == "llm" and any(
+        other.category == "architecture"
+        and other.role == "base"
+        and other.start < segment.start
+        and domain_of(str(other.value)) == "llm"
+        for other in scene.segments
     )
 
 

@@ -221,15 +221,19 @@ def _parts(
         plain = tuple(entry for entry in left if entry.category in _PLAIN)
         brand = tuple(entry for entry in left if entry.category == "product")
         same = family_of(behind) == family
+        if same and behind.get("generations"):
+            return left, (behind,)  # `reflection-llama-3.1`: the generation decides, not the brand
         if (plain or brand) and (same or family_of(behind) in phrase.get("accepts", ())):
             refined = _refined(behind, phrase) if same else behind
             return plain or brand, (refined,)
     before = _family_meaning(left)
     if before is not None and behind is not None and domain_of(family_of(before)) == "detector":
         return ((before,), (behind,)) if domain_of(family_of(behind)) == "vision" else None
-    if phrase.category == "product" and any(entry.category == "product" for entry in left) and len(phrase.surface) - len(
-        left[0].surface
-    ) <= _TAIL:
+    if (
+        phrase.category == "product"
+        and any(entry.category == "product" for entry in left)
+        and len(phrase.surface) - len(left[0].surface) <= _TAIL
+    ):
         return tuple(entry for entry in left if entry.category == "product"), right
     if before is not None and family_of(before) == family:
         plain = tuple(entry for entry in right if entry.category in _PLAIN)

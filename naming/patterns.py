@@ -36,7 +36,7 @@ _DIGIT = re.compile(
 )
 
 _COUNTERS = (
-    "steps?|epochs?|ep|seed|run|ckpt|checkpoint|fold|bs|bsz|batch|lr|iter|iteration|hist|exp|experiment|trial|trained|"
+    "epochs?|ep|seed|run|ckpt|checkpoint|fold|bs|bsz|batch|lr|iter|iteration|hist|exp|experiment|trial|trained|"
     "idx|part|shard|wd|warmup|try|attempt|round|stage|phase|session|task|hw|assignment|e"
 )
 _LETTER = re.compile(
@@ -55,9 +55,12 @@ _LETTER = re.compile(
     | (?P<patch>(?:patch|p)[-_]?\d{{1,3}}){_END}
     | (?P<window>(?:window|win)[-_]?\d{{1,3}}(?:to\d{{1,3}})?){_END}
     | (?P<context>(?:ctx|context|seq|seqlen|seq[-_]len|len|maxlen|max[-_]len(?:gth)?|max|tokens?)[-_]?\d+k?){_END}
+    | (?P<steps>steps?[-_]?\d+k?(?!\.\d)){_END}
     | (?P<counter>(?:{_COUNTERS})[-_]?\d+(?:\.\d+)?(?:e-?\d+)?k?){_END}
+    | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}
     | (?P<scale>x\d{{1,2}}){_END}
-    | (?P<lettered>[a-z]{{1,2}}\d{{1,3}}(?:[bkm])?){_END}
+    | (?P<lettered>[a-z]\d{{1,3}}[bkm]?){_END}
+    | (?P<coded>[a-z]{{2}}\d{{1,3}}[bkm]?){_END}
     )""",
     re.VERBOSE | re.ASCII,
 )

@@ -84,8 +84,7 @@ class NameResolver:
         """Resolve one document made by `NameTokenizer`."""
         folded, segments = doc.user_data[_SEGMENTS]
         name = doc._context if isinstance(doc._context, str) else ""  # type: ignore[attr-defined]  # noqa: SLF001
-        owner = split_owner(name)[0]
-        text = name[len(owner) + 1 :] if owner else (name or doc.text)
+        owner, text = split_owner(name or doc.text)
         scene = resolve(text, folded, owner, segments, self.tokenizer.lexicon, timm=self.timm)
         if scene.retokenize:
             context = doc._context  # type: ignore[attr-defined]  # noqa: SLF001

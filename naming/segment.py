@@ -15,6 +15,8 @@ from naming.text import is_word_character
 _CHUNK = re.compile(r"[^\W_]+")
 _ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
 _LETTERS_THEN_DIGITS = re.compile(r"([a-z]{3,12}?)(xs|ti|bigg|[sbmlhgtnx])(\d{1,3})$")
+_CONVERTED = re.compile(r"([a-z]{4,}?)(?:fied|fy|ified|ized|ised)")
+"""`LLaMAfied`: weights of one family in the layout of another."""
 _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
@@ -24,6 +26,7 @@ _Step: TypeAlias = tuple[int, int, str, str, tuple[Entry, ...]]
 """First atom, atom behind the last, key, kind, meanings."""
 _Back: TypeAlias = tuple[int, str, str, tuple[Entry, ...]]
 """First atom of the best piece that ends here, its key, kind and meanings."""
+_DIGITS = frozenset("0123456789")
 _NEVER = -1 << 30
 _HAS_DIGIT = re.compile("[0-9]")
 
@@ -35,8 +38,8 @@ CACHE_SIZE = 1 << 14
 """Chunks whose atoms are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 CACHED_LENGTH = 40
 
-KNOWN, SHAPE, LETTERED, UNKNOWN = 10, 9, 6, 1
-"""Points for each character that a lexicon entry, a numeric shape, a letter with a number, or nothing explains."""
+KNOWN, SHAPE, CODED, UNKNOWN = 10, 9, 6, 1
+"""Points for each character that a lexicon entry, a numeric shape, two letters with a number, or nothing explains."""
 CUT = 5
 """Points that each segment costs, so that the longest explanation wins."""
 
@@ -187,6 +190,8 @@ class Segmenter:
                     meanings = _fitting(meanings, key, chunks, offsets, i, j)
                     if not meanings:
                         continue
+                if key[-1] in _DIGITS and _number_goes_on(folded, ends[j - 1]):
+                    continue  # `minimax-m2` in MiniMax-M2.5
                 points = here + (behind - at) * KNOWN
                 if points > score[j]:
                     score[j] = points
@@ -197,7 +202,7 @@ class Segmenter:
                     kind, end = shape
                     j = bisect_left(ends, end) + 1
                     if i < j <= count and ends[j - 1] == end:
-                        points = here + (offsets[j] - at) * (LETTERED if kind == "lettered" else SHAPE)
+                        points = here + (offsets[j] - at) * (CODED if kind == "coded" else SHAPE)
                         if points > score[j]:
                             score[j] = points
                             back[j] = (i, squashed[at : offsets[j]], kind, ())
@@ -295,6 +300,11 @@ class Segmenter:
 
     def _find_fused(self, piece: Segment, repo: str) -> None:
         key = piece.key
+        converted = _CONVERTED.fullmatch(key)
+        if converted and (entry := self.lexicon.architecture(converted[1])) is not None:
+            piece.entries = (entry,)
+            piece.note = "converted"
+            return
         written = repo[piece.start : piece.end]
         for family in FUSED:
             place = key.rfind(family)
@@ -325,6 +335,11 @@ def _shape_starts(folded: str, starts: list[int], ends: list[int]) -> frozenset[
         ):
             found.append(number)
     return frozenset(found)
+
+
+def _number_goes_on(folded: str, end: int) -> bool:
+    """Whether a decimal point and another digit follow."""
+    return folded[end : end + 1] == "." and folded[end + 1 : end + 2] in _DIGITS and end + 1 < len(folded)
 
 
 def _fitting(

@@ -56,6 +56,9 @@ def settle_architectures(scene: Scene) -> None:
             continue
         if entry.get("outside") and strong and len(candidates) > 1 and entry.get("word") and len(segment.entries) > 1:
             continue
+        if _is_variant_of_earlier(scene, place, segment):
+            decide(segment, "product", scene.folded[segment.start : segment.end])
+            continue
         if _mentioned(scene, place, len(candidates)):
             decide(segment, "other", segment.key)
             continue
@@ -64,6 +67,16 @@ def settle_architectures(scene: Scene) -> None:
         domain = domain_of(family_of(entry))
         if domain:
             scene.domains.add(domain)
+
+
+def _is_variant_of_earlier(scene: Scene, place: int, segment: Segment) -> bool:
+    """Whether the word is a variant of the family before it (`Llama-3.1-Nemotron`: made by Nemotron's recipe)."""
+    return any(
+        earlier.category == "architecture"
+        and earlier.entry is not None
+        and segment.key in (earlier.entry.get("with") or ())
+        for earlier in scene.segments[:place]
+    )
 
 
 def _candidates(scene: Scene) -> list[tuple[int, Entry]]:
@@ -93,7 +106,12 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
     if any(character.isdigit() for character in segment.key) or entry.joints:
         return True
     behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
-    if entry.get("generations") and behind is not None and behind.kind in ("integer", "dotted"):
+    generations = entry.get("generations")
+    if (
+        generations
+        and behind is not None
+        and (behind.kind in ("integer", "dotted", "release") or behind.key in generations)
+    ):
         return True
     if segment.key in _COINED and (place == 0 or len(segment.entries) == 1):
         return True

@@ -29,13 +29,20 @@ def settle_generations(scene: Scene) -> None:
         words = list(_words(scene, place, min(behind, place + 1 + _REACH)))
         variants = facts.get("with") or (entry.get("with") if version is None else None) or {}
         for word in words:
-            if word in variants:
+            if word in variants and not (word.startswith("distil") and behind < len(scene.segments)):
                 facts = variants[word]
                 break
+        facts = _as_mixture(facts, words)
         if facts is not entry.attributes:
             if segment.category == "architecture":
                 segment.value = facts.get("family", segment.value)
             segment.entry = _with(segment, facts)
+
+
+def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:
+    """The mixture-of-experts type of a variant, where the name tells of experts (`Qwen3-VL-235B-A22B`)."""
+    mixture = f"{facts.get('family')}_moe"
+    return {**facts, "family": mixture} if "moe" in words and mixture in facts.get("accepts", ()) else facts
 
 
 def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, Any]) -> str | None:

@@ -64,7 +64,7 @@ def settle_numbers(scene: Scene) -> None:
             _dotted(scene, place, segment)
         elif segment.kind == "kilo":
             _kilo(scene, place, segment)
-        elif segment.kind == "lettered":
+        elif segment.kind in ("lettered", "coded"):
             _lettered(scene, place, segment)
 
 
@@ -114,6 +114,10 @@ def _effective(scene: Scene, place: int, segment: Segment) -> None:
 
 def _version(scene: Scene, place: int, segment: Segment) -> None:
     decide(segment, "version", version_value(_folded(scene, segment)))
+
+
+def _release(scene: Scene, place: int, segment: Segment) -> None:
+    decide(segment, "version", _folded(scene, segment))
 
 
 def version_value(text: str) -> str:
@@ -243,7 +247,10 @@ def _scale(scene: Scene, place: int, segment: Segment) -> None:
 def _suffixed(scene: Scene, place: int, segment: Segment) -> None:
     text = segment.key
     number, letter = int(text[:-1]), text[-1]
-    if scene.category(place - 1) == "architecture" and scene.glued(place) and scene.any_domain("vision"):
+    family = scene.segments[place - 1].entry if scene.category(place - 1) == "architecture" else None
+    if family is not None and (text in family.get("with", ()) or text in family.get("generations", ())):
+        decide(segment, "version", text)  # `gemma-3n`
+    elif scene.category(place - 1) == "architecture" and scene.glued(place) and scene.any_domain("vision"):
         scene.split(place, len(text) - 1)  # `resnet50d`: depth and stem
         decide(scene.segments[place], "size", text[:-1])
         decide(scene.segments[place + 1], "other", letter)
@@ -273,7 +280,9 @@ def _suffixed(scene: Scene, place: int, segment: Segment) -> None:
 
 _HANDLERS: dict[str, Callable[[Scene, int, Segment], None]] = {
     "parameters": _parameters, "experts_each": _experts_each, "active": _active, "effective": _effective,
-    "version": _version, "bits": _quantization, "bpw": _quantization, "gguf": _quantization, "weights": _quantization,
+    "version": _version,
+    "release": _release,
+    "steps": _counter, "bits": _quantization, "bpw": _quantization, "gguf": _quantization, "weights": _quantization,
     "integers": _quantization, "group": _group, "llama": _llama, "layers": _layers, "hidden": _hidden, "heads": _heads,
     "patch": _patch, "window": _window, "context": _context, "counter": _counter, "amount": _amount,
     "labels": _labels, "rate": _rate, "pair": _pair, "span": _span, "pixels": _pixels, "scale": _scale,
@@ -305,6 +314,10 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
     number = int(text)
     before = scene.segments[place - 1] if place else None
     if before is not None and before.category == "architecture":
+        if behind is not None and _is_spelled_generation(before, segment, behind, scene):
+            joined = scene.join(place, place + 1)  # `llama-3_1`, `stable-diffusion-2-1`
+            decide(joined, "version", f"{text}.{behind.key}")
+            return
         if _is_generation(scene, place, before, text):
             decide(segment, "version", generation_value(before, text))
             return
@@ -313,15 +326,15 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
         ) and len(text) <= 3 and not (number in RESOLUTIONS and len(text) == 3):  # fmt: skip
             decide(segment, "size", text)
             return
+    if (
+        number in PATCHES
+        and before is not None
+        and before.category == "size"
+        and (scene.any_domain("vision", "dual") or (scene.any_domain("vlm") and len(before.key) == 1))
+    ):
+        decide(segment, "input", f"patch{number}")
+        return
     if scene.any_domain(*_VISION):
-        if (
-            number in PATCHES
-            and before is not None
-            and before.category == "size"
-            and scene.any_domain("vision", "dual")
-        ):
-            decide(segment, "input", f"patch{number}")
-            return
         if number in RESOLUTIONS and number >= 32:
             decide(segment, "input", number)
             return
@@ -332,11 +345,11 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
     if before is not None and before.category == "layers" and number >= 64:
         decide(segment, "hidden", number)
         return
-    if _is_date(text) and place >= 1:
-        decide(segment, "identifier", text)
-        return
     if number >= 256 and number & (number - 1) == 0 and (scene.parameters or scene.any_domain(*_TEXT)):
         decide(segment, "context", number)
+        return
+    if _is_date(text) and place >= 1:
+        decide(segment, "identifier", text)
         return
     if before is not None and before.category == "product" and len(text) <= 2:
         decide(segment, "version", text)
@@ -351,6 +364,14 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "version", text)
         return
     decide(segment, "identifier", text)
+
+
+def _is_spelled_generation(before: Segment, segment: Segment, behind: Segment, scene: Scene) -> bool:
+    generations = before.entry.get("generations") if before.entry is not None else None
+    if not generations or behind.kind != "integer" or len(behind.key) > 1:
+        return False
+    between = scene.repo[segment.end : behind.start]
+    return between in ("_", "-") and f"{segment.key}.{behind.key}" in generations
 
 
 def _is_layer_pair(scene: Scene, place: int, segment: Segment, behind: Segment) -> bool:

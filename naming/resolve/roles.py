@@ -52,6 +52,8 @@ def _pair(scene: Scene, left: int, right: int) -> tuple[str, str]:
     between = scene.segments[left + 1 : right]
     if any(s.key in _DISTILL or (s.category == "adaptation" and s.value == "distilled") for s in between):
         return "teacher", "main"
+    if b.note == "converted":
+        return "base", "main"
     if str(a.value) == str(b.value) and not any(s.key == "2" for s in between):
         return "main", "main"
     if (
