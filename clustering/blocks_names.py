@@ -57,6 +57,11 @@ class Named:
     shape: tuple[int, ...]
 
     @property
+    def is_kernel(self) -> bool:
+        """Whether a TensorFlow or Flax layer wrote it: 3-D kernels are then einsum projections, not convolutions."""
+        return _TF_SUFFIX.sub("", self.tensor.name).endswith("kernel")
+
+    @property
     def dotted(self) -> str:
         """The path as text, for messages and patterns."""
         return ".".join(str(token) for token in self.path)

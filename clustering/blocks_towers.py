@@ -12,7 +12,7 @@ from functools import cache
 from typing import Literal
 
 from clustering.blocks import Stack, find_stacks
-from clustering.blocks_names import Named, named_tensors, roles
+from clustering.blocks_names import Named, named_tensors, roles, words
 from clustering.tensors import TensorListing
 
 Modality = Literal["plain", "text", "vision", "audio", "backbone", "auxiliary"]
@@ -89,23 +89,44 @@ def find_towers(listing: TensorListing) -> Towers:
     by: dict[Modality, list[Stack]] = {}
     for stack in stacks:
         by.setdefault(modality(stack), []).append(stack)
-    plain = [*by.get("plain", ()), *by.get("text", ())]
-    plain.sort(key=lambda stack: -stack.elements)
-    vision, audio, backbone = (_first(by.get(role, ())) for role in ("vision", "audio", "backbone"))
-    everything = Towers(named, stacks, vision=vision, audio=audio, backbone=backbone)
-    if not plain:
-        main = vision or audio or backbone
-        return _with(everything, main=main)
-    text = _first(by.get("text", ()))
-    if text is not None and (vision is not None or audio is not None) and _contrastive(everything.loose):
-        return _with(everything, text=text)
-    encoder = _first([stack for stack in plain if coder(stack) == "encoder"])
-    decoder = _first([stack for stack in plain if coder(stack) == "decoder"])
-    if encoder is not None and decoder is not None:
-        return _with(everything, main=encoder, encoder=encoder, decoder=decoder)
-    if decoder is not None and backbone is not None and decoder.has_word("cross_attention"):
-        return _with(everything, decoder=decoder)
-    return _with(everything, main=plain[0])
+    vision, audio, backbone, text = (_first(by.get(role, ())) for role in ("vision", "audio", "backbone", "text"))
+    found = Towers(named, stacks, vision=vision, audio=audio, backbone=backbone)
+    plain = by.get("plain", [])
+    own = sorted([*plain, *by.get("text", ())], key=lambda stack: -stack.elements)
+    if not own:
+        main = vision or audio
+        if main is None and backbone is not None and not _sees(named, backbone):
+            main = backbone  # Mamba and Nemotron-H call their only stack so
+        return _with(found, main=main)
+    if text is not None and (vision is not None or audio is not None) and _contrastive(found.loose):
+        return _with(found, text=text)
+    for candidates in (plain, own):
+        encoder = _first([stack for stack in candidates if coder(stack) == "encoder"])
+        decoder = _first([stack for stack in candidates if coder(stack) == "decoder"])
+        if encoder is not None and decoder is not None:
+            return _with(
+                found, main=encoder, encoder=encoder, decoder=decoder, text=text if candidates is plain else None
+            )
+        if decoder is not None and backbone is not None and decoder.has_word("cross_attention"):
+            return _with(found, decoder=decoder)
+    if vision is not None and coder(own[0]) == "decoder" and not _speaks(found.loose):
+        return _with(found, main=vision)  # masked autoencoders rebuild pixels with a small decoder
+    if len(own) > 1 and own[0].depth != own[1].depth and 2 * own[1].elements >= own[0].elements > 0:
+        return found  # several stacks of like weight and unlike depth: none is the model's
+    return _with(found, main=own[0])
+
+
+def _sees(named: Sequence[Named], stack: Stack) -> bool:
+    """Whether pixels enter a backbone: stages, or a convolution over images under its root."""
+    place = next((place for place, token in enumerate(stack.prefix) if token in _role_words("backbone")), 0)
+    root = stack.prefix[: place + 1]
+    return bool(stack.depths) or any(len(item.shape) == 4 and item.path[: len(root)] == root for item in named)
+
+
+def _speaks(loose: Sequence[Named]) -> bool:
+    """Whether there is a table of tokens."""
+    wanted = words("embeddings")
+    return any(len(named.shape) == 2 and (named.module in wanted or named.leaf in wanted) for named in loose)
 
 
 def _first(stacks: Sequence[Stack]) -> Stack | None:
@@ -140,3 +161,8 @@ def is_of(named: Named, stack: Stack, modality: str) -> bool:
             root = stack.prefix[: place + 1]
             return named.path[: len(root)] == root
     return False
+
+
+def is_auxiliary(named: Named) -> bool:
+    """Whether a loose tensor belongs to a helper: a resampler, a codec, a prediction block."""
+    return any(token in _role_words("auxiliary") for token in named.path)

@@ -167,6 +167,7 @@ def _main(root: Scope, language: Scope | None, collector: Collector) -> None:
             collector.add("text_family", family, language.key("model_type"))
     _dimensions(root, collector)
     _hierarchical(collector)
+    _offsets(collector)
     _encoder_decoder_layers(root, collector)
     _context(root, language, collector)
     _multi_query(root, collector)
@@ -231,6 +232,15 @@ def _hierarchical(collector: Collector) -> None:
             collector.facts[index] = Fact("stages", fact.value, "declared", fact.source)
         elif fact.kind == "hidden_size" and fact.source.endswith("embed_dim"):
             collector.facts[index] = Fact("embed_dim", fact.value, "declared", fact.source)
+
+
+def _offsets(collector: Collector) -> None:
+    """Mask2Former and OneFormer count the prediction made before the first decoder layer as one more layer."""
+    offsets = _keys()["offsets"].get(collector.value("family"), {})
+    for index, fact in enumerate(collector.facts):
+        if fact.kind in offsets and fact.value + offsets[fact.kind] > 0:
+            source = f"{fact.source} ({fact.value}, of which {-offsets[fact.kind]} is the prediction before the layers)"
+            collector.facts[index] = Fact(fact.kind, fact.value + offsets[fact.kind], "declared", source)
 
 
 def _encoder_decoder_layers(root: Scope, collector: Collector) -> None:

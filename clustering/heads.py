@@ -91,6 +91,12 @@ def find_head(
         if rule.needs is not None and not any(rule.needs.search(path) for path in by_path):
             continue
         hits = [path for path in by_path if rule.pattern.search(path)]
+        if rule.labels:
+            hits = [
+                path
+                for path in hits
+                if any(named.leaf == "weight" and len(named.shape) >= 2 for named in by_path[path])
+            ]
         if rule.kind == "language-model":
             hits = [path for path in hits if any(_speaks(named, modality, vocabulary) for named in by_path[path])]
         if hits:
@@ -102,7 +108,7 @@ def _speaks(named: Named, modality: str, vocabulary: int | None) -> bool:
     """Whether a matrix maps to a vocabulary: the model's own, or (speech) one of characters."""
     if len(named.shape) < 2 or modality == "vision":
         return False
-    return modality == "audio" or vocabulary is None or 2 * named.shape[0] > vocabulary
+    return modality == "audio" or (vocabulary is not None and 2 * named.shape[0] > vocabulary)
 
 
 def _head(
@@ -120,10 +126,17 @@ def _head(
     if labels is not None and rule.no_object is not None and rule.no_object.search(named.dotted):
         labels -= 1
     tasks = rule.tasks
+    if labels is not None and any("tdnn" in path for path in by_path):
+        return Head("x-vector", named.tensor.name, outputs, ("audio-xvector",), None)  # its classifier ends in a vector
+    if labels == 1:
+        labels = None  # a regression, a ranking or a choice among several inputs: no number of classes
+        tasks = (*tasks, "multiple-choice") if rule.kind in {"classifier", "score"} else tasks
+    if rule.kind == "detection" and any("mask" in path for path in by_path):
+        tasks = (*tasks, "image-segmentation")
     if rule.kind in {"classifier", "score", "sequence-classifier"}:
         tasks = _classifier_tasks(rule.kind, by_path, modality, tasks)
     elif rule.kind in {"language-model", "masked-language-model"}:
-        tasks = _language_tasks(rule.kind, modality, encoder_decoder=encoder_decoder, tower=tower, tasks=tasks)
+        tasks = _language_tasks(modality, encoder_decoder=encoder_decoder, tower=tower, tasks=tasks)
     return Head(rule.kind, named.tensor.name, outputs, tasks, labels)
 
 
@@ -140,12 +153,12 @@ def _classifier_tasks(
             else ("audio-classification", "audio-frame-classification")
         )
     if kind == "classifier" and any(re.search(r"(^|\.)pre_classifier$", path) for path in by_path):
-        return ("text-classification",)
+        return tuple(task for task in tasks if task != "token-classification")
     return tasks
 
 
 def _language_tasks(
-    kind: str, modality: str, *, encoder_decoder: bool, tower: str | None, tasks: tuple[str, ...]
+    modality: str, *, encoder_decoder: bool, tower: str | None, tasks: tuple[str, ...]
 ) -> tuple[str, ...]:
     if modality == "audio":
         return ("automatic-speech-recognition",)
@@ -153,8 +166,8 @@ def _language_tasks(
         return ("image-text-to-text", "image-to-text", "visual-question-answering")
     if tower == "audio":
         return ("audio-text-to-text", "automatic-speech-recognition")
-    if encoder_decoder and kind == "language-model":
-        return ("text2text-generation", "summarization", "translation")
+    if encoder_decoder:
+        return ("text2text-generation", "summarization", "translation", "image-to-text", "automatic-speech-recognition")
     return tasks
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clustering.blocks_names import Named, named_tensors, words
-from clustering.blocks_towers import Towers, find_towers, is_of
+from clustering.blocks_towers import Towers, find_towers, is_auxiliary, is_of
 from clustering.declared import declared_facts
 from clustering.facts import Fact
 from clustering.heads import find_head, head_facts
@@ -49,7 +49,7 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
     if not any(part.role == "model" for part in parts):  # mask classifiers are told whole by their parts
         facts += _stack_facts(listing, towers)
     if not listing.names_only:
-        facts += _input_facts(towers)
+        facts += _input_facts(towers, config)
         facts += _head(towers)
     return tuple(_first_of_each(facts))
 
@@ -184,19 +184,29 @@ def _belongs(towers: Towers, named: Named, modality: str) -> bool:
     return stack is not None and is_of(named, stack, modality)
 
 
-def _input_facts(towers: Towers) -> list[Fact]:
+def _stated_image(config: Mapping[str, Any] | None, prefix: str = "") -> int | None:
+    """A declared image size; two-tower models and others state it for the tower or for the whole."""
+    kinds = {f"{prefix}image_size", "image_size"}
+    values = [fact.value for fact in declared_facts(config or {}) if fact.kind in kinds]
+    return next((value for value in values if isinstance(value, int)), None)
+
+
+def _input_facts(towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]:
     main = _of(towers, None)
     tables = find_embeddings(main)
     facts: list[Fact] = []
-    reads_pixels = patch_facts(main, tables)
-    if not reads_pixels or tables.tokens is not None:
-        facts += vocabulary_facts(tables) + position_facts(tables)
+    reads_pixels = patch_facts(main, tables, stated=_stated_image(config))
+    facts += vocabulary_facts(tables)
+    if tables.tokens is not None:
+        facts += position_facts(tables)
     facts += reads_pixels
     if towers.vision is not None:
         vision = _of(towers, "vision")
-        seen = patch_facts(vision, find_embeddings(vision), "vision_")
+        seen = patch_facts(vision, find_embeddings(vision), "vision_", _stated_image(config, "vision_"))
         facts += seen
-        if towers.main is None:  # two towers: the image side is as much the model as the text side
+        if (
+            towers.text is not None and towers.main is None
+        ):  # two towers: the image side is as much the model as the text side
             facts += [Fact(fact.kind.removeprefix("vision_"), fact.value, fact.basis, fact.source) for fact in seen]
     return facts + _queries(main)
 
@@ -230,7 +240,10 @@ def _head(towers: Towers) -> list[Fact]:
     )
     vocabulary = tables.tokens.shape[0] if tables.tokens is not None else None
     paired = towers.encoder is not None
-    head = find_head(towers.loose, modality=modality, encoder_decoder=paired, tower=tower, vocabulary=vocabulary)
+    own = [
+        named for named in (_of(towers, None) if towers.main is not None else towers.loose) if not is_auxiliary(named)
+    ]
+    head = find_head(own, modality=modality, encoder_decoder=paired, tower=tower, vocabulary=vocabulary)
     facts = head_facts(head)
     if head is not None and head.kind == "language-model" and vocabulary is None and head.outputs is not None:
         facts.append(Fact("vocabulary", head.outputs, "measured", f"rows of {head.tensor}"))

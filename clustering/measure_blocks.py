@@ -68,13 +68,15 @@ def width(stack: Stack) -> int | None:
     matrices = [named.shape for named in tensors if len(named.shape) == 2]
     sharing = Counter(size for shape in matrices for size in set(shape))
     norms = [named for named in tensors if len(named.shape) == 1 and named.leaf == "weight" and _is_norm(named.module)]
+    if norms and any("bottleneck" in str(token) for named in tensors for token in stack.suffix(named)):
+        return max(named.shape[0] for named in norms)  # blocks that narrow inside (MobileBERT)
     if norms:
         least = min(len(stack.suffix(named)) for named in norms)
         lengths = Counter(named.shape[0] for named in norms if len(stack.suffix(named)) == least)
         return max(lengths, key=lambda length: (sharing[length], lengths[length], length))
     if not sharing:
         return None
-    return max(sharing, key=lambda size: (sharing[size], size))
+    return max(sharing, key=lambda size: (sharing[size], -size))
 
 
 def _is_norm(module: str) -> bool:
@@ -235,10 +237,11 @@ def _self_attends(suffix: Path_) -> bool:
 
 
 def _heads(stack: Stack, inside: Sequence[Named], hidden: int | None) -> Attention:
-    einsum = next((named for named in inside if len(named.shape) == 3 and named.module in words("query")), None)
+    kernels = [named for named in inside if len(named.shape) == 3 and named.is_kernel]
+    einsum = next((named for named in kernels if named.module in words("query")), None)
     if einsum is not None:
         _, many, size = einsum.shape
-        other = next((named for named in inside if len(named.shape) == 3 and named.module in words("key")), einsum)
+        other = next((named for named in kernels if named.module in words("key")), einsum)
         kept = max(1, other.shape[1])
         return Attention(many, kept, size, many // kept, f"kernel shape of {einsum.dotted}")
     widths = {part: _projection(inside, part) for part in ("query", "key", "value", "output", "fused")}
@@ -324,7 +327,10 @@ def _latent(inside: Sequence[Named]) -> Attention | None:
     rest = query[0] - kv_b[0] + output[1]
     if rotary <= 0 or rest <= 0 or rest % rotary:
         return None
-    return Attention(rest // rotary, None, None, None, "shapes of the latent attention's projections")
+    heads = rest // rotary
+    if any(size % heads for size in (query[0], kv_b[0], output[1])):
+        return None
+    return Attention(heads, None, None, None, "shapes of the latent attention's projections")
 
 
 def _table_heads(stack: Stack, query: int | None) -> tuple[int | None, str]:

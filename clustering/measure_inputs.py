@@ -66,6 +66,12 @@ def vocabulary_facts(tables: Embeddings) -> list[Fact]:
     """`vocabulary` from the token table, else from the output matrix of a language-model head."""
     facts: list[Fact] = []
     table = tables.tokens if tables.tokens is not None else tables.output
+    if (
+        table is not None
+        and tables.output is not None
+        and 0 <= table.shape[0] - tables.output.shape[0] <= table.shape[0] // 100
+    ):
+        table = tables.output  # some token tables keep a few rows more (mllama: eight for images)
     if table is not None:
         facts.append(_measured("vocabulary", table.shape[0], f"rows of {_name(table)}"))
     if tables.tokens is not None and tables.tokens.shape[1] > 0:
@@ -87,28 +93,37 @@ def position_facts(tables: Embeddings) -> list[Fact]:
     return [_measured("position_rows", rows, source), _measured("context", usable_positions(rows), source)]
 
 
-def patch_facts(loose: Sequence[Named], tables: Embeddings, prefix: str = "") -> list[Fact]:
-    """`patch_size` from the first convolution over pixels, `image_size` from it and the position table."""
+def patch_facts(loose: Sequence[Named], tables: Embeddings, prefix: str = "", stated: int | None = None) -> list[Fact]:
+    """`patch_size` from the first convolution over pixels, `image_size` from it and the position table.
+
+    Args:
+        loose: tensors outside of the blocks.
+        tables: what `find_embeddings` found among them.
+        prefix: of the fact kinds.
+        stated: a declared image size. A grid of 27 patches of 14 holds images of 378 to 391 pixels; a declared size in
+            this range is the measured one.
+    """
     patch = _patch(loose)
     if patch is None:
         return []
     size, convolution = patch
     facts = [_measured(f"{prefix}patch_size", size, f"kernel of {_name(convolution)}")]
-    image = _image(loose, tables, size)
+    image = _image(loose, tables, size) if len(convolution.shape) != 5 else None
     if image is not None:
-        facts.append(_measured(f"{prefix}image_size", image[0], f"{_name(image[1])} and the patch size"))
+        pixels = stated if stated is not None and image[0] <= stated < image[0] + size else image[0]
+        source = f"{_name(image[1])}: {image[0] // size} patches of {size} a side"
+        facts.append(_measured(f"{prefix}image_size", pixels, source))
     return facts
 
 
 def _patch(loose: Sequence[Named]) -> tuple[int, Named] | None:
     for named in loose:
         near = set(named.path[-3:]) & words("patches")
-        if not near or named.is_buffer or named.leaf.endswith("bias"):
+        if not near or named.is_buffer or named.leaf.endswith("bias") or "position" in f"{named.module}{named.leaf}":
             continue
         shape = named.shape
-        if len(shape) in {4, 5} and shape[1] in {1, 3, 4} and shape[-1] == shape[-2] and shape[-1] >= 2:
-            if named.module == "conv1" and named.path[-1] == "conv1" and shape[-1] in {3, 7}:
-                continue  # the stem of a convolutional network, not a patch embedding
+        if len(shape) in {4, 5} and shape[1] in {1, 3, 4} and shape[-1] == shape[-2] and shape[-1] % 2 == 0:
+            # odd kernels overlap: stems of convolutional networks and pyramids, not patches
             return shape[-1], named
         if (
             len(shape) == 2
@@ -128,8 +143,10 @@ def _image(loose: Sequence[Named], tables: Embeddings, patch: int) -> tuple[int,
         special += bool(own & words("class_tokens"))
         special += bool(own & {"distillation_token", "dist_token"})
     for table in tables.positions:
+        if len(table.shape) == 4 and table.shape[0] == 1 and table.shape[1] == table.shape[2]:
+            return table.shape[1] * patch, table  # places kept as a grid (SAM)
         rows = table.shape[-2]
-        if len(table.shape) == 3 and table.shape[0] != 1:
+        if len(table.shape) > 3 or (len(table.shape) == 3 and table.shape[0] != 1):
             continue
         for extra in dict.fromkeys((special, 0, 1)):
             side = isqrt(max(0, rows - extra))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clustering.blocks import Stack, contains
 from clustering.blocks_names import Named, words
 from clustering.facts import Fact
-from clustering.measure_blocks import attention, experts, intermediate, width
+from clustering.measure_blocks import attention, experts, intermediate, is_norm, width
 from clustering.measure_inputs import window_fact
 from clustering.tensors import TensorListing
 
@@ -36,6 +36,17 @@ def _prediction_blocks(stack: Stack) -> int:
 
 def stack_facts(listing: TensorListing, stack: Stack, prefix: str = "", *, layers: bool = True) -> list[Fact]:
     """Facts of one stack under a prefix; without `layers` where the caller states depths itself."""
+    convolutional = not listing.names_only and not stack.depths and _convolutional(stack)
+    facts = _depth_facts(listing, stack, prefix, layers=layers and not convolutional)
+    if listing.names_only or convolutional:
+        return facts
+    if stack.depths:
+        return facts + _stage_facts(stack, prefix)
+    return facts + _width_facts(stack, prefix)
+
+
+def _depth_facts(listing: TensorListing, stack: Stack, prefix: str, *, layers: bool) -> list[Fact]:
+    """How many blocks there are, in the words that fit: layers, stages and blocks, or shared groups."""
     where = stack.dotted or "the model"
     facts: list[Fact] = []
 
@@ -49,13 +60,22 @@ def stack_facts(listing: TensorListing, stack: Stack, prefix: str = "", *, layer
         add("layer_groups", len(stack.blocks), f"{where}: weights shared between layers, whose number no tensor shows")
     elif layers:
         add("layers", *layers_of(listing, stack))
+    elif not listing.names_only and _convolutional(stack):
+        add("blocks", stack.depth, f"blocks of {where}")  # networks of convolutions count layers in their own ways
     extra = _prediction_blocks(stack)
     if extra:
         add("mtp_layers", extra, f"prediction blocks of {where}")
-    if listing.names_only:
-        return facts
-    if stack.depths:
-        return facts + _stage_facts(stack, prefix)
+    return facts
+
+
+def _width_facts(stack: Stack, prefix: str) -> list[Fact]:
+    """Sizes inside the blocks."""
+    where = stack.dotted or "the model"
+    facts: list[Fact] = []
+
+    def add(kind: str, value: object, source: str) -> None:
+        facts.append(Fact(prefix + kind, value, "measured", source))
+
     hidden = width(stack)
     if hidden is None:
         return facts
@@ -78,6 +98,12 @@ def stack_facts(listing: TensorListing, stack: Stack, prefix: str = "", *, layer
         if mixture.intermediate_size is not None:
             add("expert_intermediate_size", mixture.intermediate_size, mixture.source)
     return facts
+
+
+def _convolutional(stack: Stack) -> bool:
+    """Whether blocks hold convolutions over images and no matrices."""
+    dimensions = {len(named.shape) for named in stack.typical if not named.is_buffer}
+    return 4 in dimensions and 2 not in dimensions
 
 
 def _stage_facts(stack: Stack, prefix: str) -> list[Fact]:
@@ -111,12 +137,14 @@ def _stage_width(stack: Stack, index: int, tensors: Sequence[Named]) -> int | No
     typical = inner.typical
     if any(len(named.shape) == 2 for named in typical):
         return width(inner)
-    return _convolutional_width([named.shape for named in typical if len(named.shape) == 4])
+    norms = {named.shape[0] for named in typical if len(named.shape) == 1 and is_norm(named)}
+    return _convolutional_width([named.shape for named in typical if len(named.shape) == 4], norms)
 
 
-def _convolutional_width(shapes: Sequence[tuple[int, ...]]) -> int | None:
+def _convolutional_width(shapes: Sequence[tuple[int, ...]], norms: set[int]) -> int | None:
     """Outputs of a block of convolutions: the widest of a bottleneck, the next below the widest of an inverted one."""
     outputs = {shape[0] for shape in shapes}
+    outputs = outputs & norms or outputs
     depthwise = [shape[0] for shape in shapes if shape[1] == 1 and shape[2] > 1]
     if depthwise:
         outputs = {size for size in outputs if size < max(depthwise)} or outputs

@@ -366,9 +366,7 @@ def test_stages_are_told_by_their_widths() -> None:
         ({"pre_classifier.weight": (64, 64), "classifier.weight": (5, 64)}, "text-classification", 5),
         ({"classifier.weight": (9, 64)}, None, 9),
         ({"score.weight": (3, 64)}, None, 3),
-        ({"lm_head.dense.weight": (64, 64), "lm_head.layer_norm.weight": (64,)}, "fill-mask", None),
-        ({"cls.predictions.transform.dense.weight": (64, 64)}, "fill-mask", None),
-        ({"lm_head.weight": (1000, 64)}, "text-generation", None),
+        ({"classifier.weight": (1, 64)}, None, None),
         ({"lm_head.weight": (7, 64)}, None, None),
         ({}, None, None),
     ],
@@ -378,6 +376,22 @@ def test_heads(extra: Shapes, task: str | None, labels: int | None) -> None:
     assert (found.get("task"), found.get("num_labels")) == (task, labels)
     if labels in {9, 3}:
         assert found["task_candidates"] == ["text-classification", "token-classification"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "first"),
+    [
+        ({"lm_head.dense.weight": (64, 64), "lm_head.layer_norm.weight": (64,)}, "fill-mask"),
+        ({"cls.predictions.transform.dense.weight": (64, 64)}, "fill-mask"),
+        ({"lm_head.weight": (1000, 64)}, "text-generation"),
+    ],
+)
+def test_vocabulary_heads_leave_the_training_objective_open(extra: Shapes, first: str) -> None:
+    found = values(bert() | extra)
+    assert found["task_candidates"][0] == first
+    assert {"fill-mask", "text-generation"} <= set(found["task_candidates"])
+    assert "text-classification" not in found["task_candidates"]
+    assert "task" not in found
 
 
 def test_dtype_is_the_one_of_most_bytes() -> None:
