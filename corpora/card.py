@@ -134,9 +134,15 @@ def parse_card(text: str, label: str = CARD_PATH) -> ModelCard:
         data = {}
     if not isinstance(data, dict):
         return ModelCard(present=True, body=body, notes=(f"{escape(label)} front matter: not a mapping",))
-    data = _strings_for_keys(data, notes)
-    fields = _Fields(data, notes)
-    ignore, name = _codes(data, notes)
+    return card_of(data, body, tuple(notes))
+
+
+def card_of(data: Mapping[Any, Any], body: str = "", notes: tuple[str, ...] = ()) -> ModelCard:
+    """A card from front matter that is already parsed; values that do not fit are noted and left out."""
+    found = list(notes)
+    data = _strings_for_keys(data, found)
+    fields = _Fields(data, found)
+    ignore, name = _codes(data, found)
     return ModelCard(
         present=True,
         license=fields.text("license"),
@@ -153,5 +159,5 @@ def parse_card(text: str, label: str = CARD_PATH) -> ModelCard:
         ignore=ignore,
         data=data,
         body=body,
-        notes=tuple(notes),
+        notes=tuple(found),
     )

@@ -17,8 +17,8 @@ SourceKind = Literal["folder", "file", "hub-cache", "hub", "snapshot"]
 
 NameBasis = Literal["given", "hub", "folder", "remote", "card", "weak"]
 """Who says what the package is called: the caller, the hub, a folder called `OWNER--REPO` or `models--OWNER--REPO`, the
-git remote of a hub checkout, the card's `dara: {name: ...}`, or (weak) merely the name of a folder or file, which nobody
-may have meant as a name."""
+git remote of a hub checkout, the card's `dara: {name: ...}`, or (weak) merely the name of a folder or file, which
+nobody may have meant as a name."""
 
 MAX_JSON: Final = 16 << 20
 """Largest JSON file that is parsed. Configurations have a few KB, the index of a 671B model 9 MB."""
@@ -79,6 +79,12 @@ class Package:
     """Paths that were left out, with the reason."""
     notes: tuple[str, ...] = ()
     """What a reader of the report should know: renamed on the hub, several snapshots in the cache."""
+    listed: tuple[str, ...] = ()
+    """Files that a snapshot names without holding them."""
+    known_config: JsonDocument | None = None
+    """The configuration where a snapshot records it apart from the files; possibly only the hub's digest of it."""
+    known_card: ModelCard | None = None
+    """The card's declarations where a snapshot records them apart from the files."""
 
     @property
     def name(self) -> str | None:
@@ -89,8 +95,8 @@ class Package:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Paths of all files, sorted."""
-        return tuple(self.files.sizes())
+        """Paths of all files, sorted; of a snapshot also those whose content is not there."""
+        return tuple(sorted({*self.files.sizes(), *self.listed})) if self.listed else tuple(self.files.sizes())
 
     def has(self, path: str) -> bool:
         """Whether the package holds a file of that path."""
@@ -135,14 +141,14 @@ class Package:
         return parse_json(self.read_bytes(path, limit), escape(path))
 
     def config(self) -> JsonDocument | None:
-        """config.json, or None where the package has none.
+        """config.json (or what a snapshot records of it), or None where the package has none.
 
         Raises:
             DamagedFileError: also when it is not a JSON object.
             PackageError: when the source fails.
         """
         if not self.has(CONFIG_PATH):
-            return None
+            return self.known_config
         document = self.read_json(CONFIG_PATH)
         if not isinstance(document.value, dict):
             raise DamagedFileError(f"{CONFIG_PATH}: not a JSON object")
@@ -155,7 +161,7 @@ class Package:
             PackageError: when the source fails.
         """
         if not self.has(CARD_PATH):
-            return ModelCard()
+            return self.known_card or ModelCard()
         try:
             data = self.read_head(CARD_PATH, _FIRST_OF_CARD)
             if data.lstrip().startswith(b"---") and data.count(b"\n---") == 0:

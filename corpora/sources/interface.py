@@ -72,8 +72,11 @@ class SnapshotSource(ABC):
         """Number of entries, where it can be told without reading everything."""
 
     @abstractmethod
-    def packages(self) -> Iterator[Package | SkippedPackage]:
-        """All entries. One that cannot be used is a `SkippedPackage`, never an exception.
+    def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
+        """Entries `start` to `stop`. One that cannot be used is a `SkippedPackage`, never an exception.
+
+        Every entry of the snapshot yields exactly one item, so that an interrupted run can go on where it stopped and
+        several processes can share one snapshot.
 
         Raises:
             PackageError: when the snapshot itself cannot be read.

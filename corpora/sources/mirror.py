@@ -45,9 +45,9 @@ class _Folders(SnapshotSource):
         """Number of folders."""
         return len(self._names())
 
-    def packages(self) -> Iterator[Package | SkippedPackage]:
+    def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
         """The packages, sorted by folder name."""
-        for name in self._names():
+        for name in self._names()[start:stop]:
             try:
                 yield self._source.open(str(self._root / name), OpenOptions())
             except PackageError as error:

@@ -1,4 +1,4 @@
-"""The kinds of sources, in the order in which they are tried, and the functions that open packages and snapshots."""
+"""The kinds of sources, in the order in which they are tried, and the one function that opens a package."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ from corpora.package import Package
 from corpora.sources.folder import FolderSource
 from corpora.sources.hub import HubSource
 from corpora.sources.hub_cache import HubCacheSource
-from corpora.sources.interface import OpenOptions, PackageSource, SnapshotSource
-from corpora.sources.local_files import is_folder
-from corpora.sources.mirror import HubCacheFolder, MirrorFolder
+from corpora.sources.interface import OpenOptions, PackageSource
 from corpora.sources.single_file import SingleFileSource
 
 SOURCES: Final[tuple[PackageSource, ...]] = (SingleFileSource(), HubCacheSource(), FolderSource(), HubSource())
 """What exists on this machine wins over what a hub might have under the same name."""
-
-SNAPSHOTS: Final = (HubCacheFolder, MirrorFolder)
-"""Snapshots that are folders, in the order in which they are tried."""
 
 _FILE_LIKE: Final = (
     ".safetensors",
@@ -89,19 +84,3 @@ def open_package(
         if source.matches(target, options):
             return source.open(target, options)
     raise InvalidTargetError(f"{escape(target)}: give a folder, a weight file, or owner/repo")
-
-
-def open_snapshot(path: Path | str) -> SnapshotSource:
-    """Opens a snapshot: a mirror folder or the hub's cache.
-
-    Raises:
-        PackageError: when it is neither.
-    """
-    root = Path(path)
-    if not is_folder(root):
-        raise NotFoundError(f"{escape(str(path))}: no such folder; check the path")
-    for kind in SNAPSHOTS:
-        source = kind(root)
-        if source.total():
-            return source
-    raise InvalidTargetError(f"{escape(str(path))}: holds no packages; give a folder of OWNER--REPO folders")

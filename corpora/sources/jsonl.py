@@ -1,0 +1,86 @@
+"""Hub metadata as JSON Lines, plain or compressed by gzip: one model a line, as `HfApi.list_models` describes it."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, ClassVar, Final
+
+from clustering.text import escape
+from corpora.errors import DamagedFileError, NotFoundError
+from corpora.package import Package
+from corpora.sources.interface import SkippedPackage, SnapshotSource
+from corpora.sources.rows import parse_line
+
+MAX_LINE: Final = 16 << 20
+"""Longest row; the longest cards with all benchmark results have about 1 MB."""
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Opens a file, unpacking gzip.
+
+    Raises:
+        NotFoundError: when it cannot be opened.
+    """
+    try:
+        if not path.is_file():
+            raise NotFoundError(f"{escape(str(path))}: not a regular file; check the path")
+        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    except OSError as error:
+        raise NotFoundError(f"{escape(str(path))}: {(error.strerror or 'cannot be opened').lower()}") from error
+
+
+def lines(stream: IO[bytes], label: str) -> Iterator[bytes | None]:
+    """Lines of a file; None for one that is too long, which is passed over without keeping it.
+
+    Raises:
+        DamagedFileError: when the file breaks off or cannot be read.
+    """
+    try:
+        while line := stream.readline(MAX_LINE):
+            if line.endswith(b"\n") or len(line) < MAX_LINE:
+                yield line
+                continue
+            while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+            yield None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedFileError(f"{label}: breaks off or cannot be read; get it again") from error
+
+
+class JsonLines(SnapshotSource):
+    """One package per line; empty lines are passed over."""
+
+    kind: ClassVar[str] = "jsonl"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.location = escape(str(path))
+        self._label = escape(path.name)
+
+    def total(self) -> int | None:
+        """Number of lines that are not empty, for a plain file; unknown for a compressed one."""
+        if self._path.suffix == ".gz":
+            return None
+        with open_binary(self._path) as stream:
+            return sum(line is None or bool(line.strip()) for line in lines(stream, self._label))
+
+    def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
+        """One item per line."""
+        entry = -1
+        with open_binary(self._path) as stream:
+            for number, line in enumerate(lines(stream, self._label), start=1):
+                if line is not None and not line.strip():
+                    continue
+                entry += 1
+                if stop is not None and entry >= stop:
+                    return
+                if entry < start:
+                    continue
+                place = f"{self._label}:{number}"
+                if line is None:
+                    yield SkippedPackage(place, f"longer than {MAX_LINE:,} bytes")
+                else:
+                    yield parse_line(line, place)

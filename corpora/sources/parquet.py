@@ -1,0 +1,77 @@
+"""Hub metadata as Parquet, in the style of the `hub-stats` data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from clustering.text import escape, one_line
+from corpora.errors import DamagedFileError, NotFoundError
+from corpora.package import Package
+from corpora.sources.interface import SkippedPackage, SnapshotSource
+from corpora.sources.local_files import is_there
+from corpora.sources.rows import COLUMNS, package_of_row
+
+BATCH: Final = 2_000
+"""Rows in memory at a time; a row with its card and list of files has about 5 KB."""
+
+
+class ParquetRows(SnapshotSource):
+    """One package per row; only the columns that are looked at are read."""
+
+    kind: ClassVar[str] = "parquet"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.location = escape(str(path))
+        self._label = escape(path.name)
+
+    def _file(self) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not is_there(self._path):
+            raise NotFoundError(f"{self.location}: no such file; check the path")
+        try:
+            return pq.ParquetFile(self._path)
+        except (OSError, pa.ArrowException) as error:
+            raise DamagedFileError(f"{self.location}: not Parquet ({one_line(error, 80)}); get it again") from error
+
+    def total(self) -> int:
+        """Number of rows."""
+        with self._file() as file:
+            return int(file.metadata.num_rows)
+
+    def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
+        """One item per row. Row groups before `start` are not read."""
+        import pyarrow as pa
+
+        with self._file() as file:
+            groups, first = _groups(file.metadata, start, stop)
+            columns = [name for name in file.schema_arrow.names if name in COLUMNS]
+            try:
+                for batch in file.iter_batches(BATCH, row_groups=groups, columns=columns):
+                    for row in batch.to_pylist():
+                        if stop is not None and first >= stop:
+                            return
+                        if first >= start:
+                            yield package_of_row(row, f"{self._label}:row {first + 1}")
+                        first += 1
+            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+                why = one_line(error, 80)
+                raise DamagedFileError(f"{self.location}: damaged after row {first} ({why}); get it again") from error
+
+
+def _groups(metadata: Any, start: int, stop: int | None) -> tuple[list[int], int]:
+    """Row groups that hold the wanted rows, and the number of the first row of the first of them."""
+    wanted: list[int] = []
+    first = row = 0
+    for index in range(metadata.num_row_groups):
+        following = row + metadata.row_group(index).num_rows
+        if following > start and (stop is None or row < stop):
+            if not wanted:
+                first = row
+            wanted.append(index)
+        row = following
+    return wanted, first
