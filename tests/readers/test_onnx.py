@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import pytest
+
+from clustering.errors import ReaderError
+from clustering.readers.limits import Limits
+from clustering.readers.local import Buffer, Counted
+from clustering.readers.onnx import OnnxReader
+
+
+def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def number(field: int, value: int) -> bytes:
+    return varint(field << 3) + varint(value)
+
+
+def piece(field: int, value: bytes | str) -> bytes:
+    raw = value.encode() if isinstance(value, str) else value
+    return varint(field << 3 | 2) + varint(len(raw)) + raw
+
+
+def tensor(
+    name: str, sizes: list[int], kind: int = 1, *, packed: bool = False, data: int = 0, external: bool = False
+) -> bytes:
+    dims = piece(1, b"".join(map(varint, sizes))) if packed else b"".join(number(1, size) for size in sizes)
+    return (
+        dims
+        + number(2, kind)
+        + piece(8, name)
+        + (piece(9, bytes(data)) if data else b"")
+        + (number(14, 1) if external else b"")
+    )
+
+
+def node(kind: str, name: str, inputs: list[str], outputs: tuple[str, ...] = ("y",), **numbers: int) -> bytes:
+    attributes = b"".join(piece(5, piece(1, key) + number(3, value)) for key, value in numbers.items())
+    return (
+        b"".join(piece(1, i) for i in inputs)
+        + b"".join(piece(2, o) for o in outputs)
+        + piece(3, name)
+        + piece(4, kind)
+        + attributes
+    )
+
+
+def model(nodes: list[bytes], tensors: list[bytes]) -> bytes:
+    graph = b"".join(piece(1, n) for n in nodes) + piece(2, "main") + b"".join(piece(5, t) for t in tensors)
+    graph += piece(11, piece(1, "input_ids")) + piece(12, piece(1, "logits"))
+    return number(1, 8) + piece(2, "pytorch") + piece(7, graph) + piece(8, number(2, 17))
+
+
+def rows(listing):
+    return [(t.name, t.shape, t.dtype) for t in listing.tensors]
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("external", [True, False])
+def test_initializers(read, packed, external):
+    data = model(
+        [],
+        [
+            tensor("a.weight", [3, 4], packed=packed, data=48, external=external),
+            tensor("b", [], 10),
+            tensor("s", [2], 8),
+        ],
+    )
+    listing = read(OnnxReader, data)
+    assert rows(listing) == [("a.weight", (3, 4), "F32"), ("b", (), "F16")]
+    assert listing.metadata["inputs"] == ["input_ids"]
+    assert listing.metadata["outputs"] == ["logits"]
+
+
+def test_folded_weights_get_their_module_and_direction_back(read):
+    nodes = [
+        node("MatMul", "/encoder/layer.0/query/MatMul", ["x", "onnx::MatMul_12"]),
+        node("Add", "/encoder/layer.0/query/Add", ["encoder.layer.0.query.bias", "y"]),
+        node("MatMul", "/head/MatMul_1", ["x", "named.weight"]),
+        node("MatMul", "MatMul_7", ["x", "onnx::MatMul_13"]),
+        node("MatMul", "/a/MatMul", ["x", "onnx::MatMul_14"]),
+        node("MatMul", "/b/MatMul", ["x", "onnx::MatMul_14"]),
+    ]
+    tensors = [
+        tensor("encoder.layer.0.query.bias", [6]),
+        tensor("onnx::MatMul_12", [4, 6]),
+        tensor("named.weight", [6, 9]),
+        tensor("onnx::MatMul_13", [1, 2]),
+        tensor("onnx::MatMul_14", [1, 2]),
+    ]
+    listing = read(OnnxReader, model(nodes, tensors))
+    assert rows(listing) == [
+        ("encoder.layer.0.query.bias", (6,), "F32"),
+        ("encoder.layer.0.query.weight", (6, 4), "F32"),
+        ("named.weight", (6, 9), "F32"),  # not anonymous: left as it is
+        ("onnx::MatMul_13", (1, 2), "F32"),  # its node has no module
+        ("onnx::MatMul_14", (1, 2), "F32"),  # used twice: whose is it?
+    ]
+    assert listing.metadata["operators"] == {"Add": 1, "MatMul": 5}
+    assert listing.metadata["renamed"] == 1
+
+
+def test_dynamic_quantization(read):
+    nodes = [
+        node(
+            "MatMulInteger",
+            "/a/query/MatMul_quant",
+            ["xq", "onnx::MatMul_5_quantized", "xz", "onnx::MatMul_5_zero_point"],
+        )
+    ]
+    tensors = [
+        tensor("onnx::MatMul_5_quantized", [4, 6], 3),
+        tensor("onnx::MatMul_5_scale", []),
+        tensor("onnx::MatMul_5_zero_point", [], 3),
+    ]
+    listing = read(OnnxReader, model(nodes, tensors))
+    assert rows(listing) == [("a.query.weight", (6, 4), "I8")]
+    assert (listing.quantization.method, listing.quantization.bits) == ("onnx", 8)
+
+
+def test_four_bit_blocks(read):
+    nodes = [
+        node(
+            "MatMulNBits",
+            "/model/layers.0/q_proj/MatMul_Q4",
+            ["x", "w_Q4", "w_scales", "w_zp"],
+            K=64,
+            N=32,
+            bits=4,
+            block_size=32,
+        )
+    ]
+    tensors = [tensor("w_Q4", [32, 2, 16], 2), tensor("w_scales", [64]), tensor("w_zp", [32], 2), tensor("norm", [64])]
+    listing = read(OnnxReader, model(nodes, tensors))
+    assert rows(listing) == [("w_Q4", (32, 64), "I4"), ("norm", (64,), "F32")]
+    assert listing.quantization.bits == 4
+
+
+def test_a_scale_of_a_plain_model_stays(read):
+    listing = read(OnnxReader, model([node("Mul", "m", ["x", "layer_scale"])], [tensor("layer_scale", [4])]))
+    assert rows(listing) == [("layer_scale", (4,), "F32")]
+    assert listing.quantization is None
+
+
+def test_data_is_skipped():
+    source = Counted(Buffer(model([], [tensor(f"w{n}", [100_000], data=400_000) for n in range(20)])))
+    assert len(OnnxReader().read(source, Limits()).tensors) == 20
+    assert source.bytes_read < 400_000
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not an ONNX"),
+        (b"\x0b", "Protocol Buffers"),
+        (b"hello world", "Buffers|early|longer"),
+        (piece(7, b"")[:-1] + b"\xff\xff\xff\xff\x7f", "early|longer"),
+        (piece(7, b"") + piece(7, b""), "more than one"),
+        (model([], [tensor("a", [-1])]), "-1"),
+        (model([], [tensor("a", [1 << 40, 1 << 40])]), "larger than any"),
+        (model([], [tensor("a", [1] * 60)]), "dimensions"),
+        (model([], [tensor("a", [1] * 400, packed=True)]), "dimensions"),
+        (model([], [tensor("a", [1]), tensor("a", [1])]), "twice"),
+        (model([], [tensor("n" * 70_000, [1])]), "name of 70000"),
+        (model([node("Relu", "r", ["x"])], []), "no constant"),
+    ],
+)
+def test_damaged_models_are_refused(read, data, words):
+    with pytest.raises(ReaderError, match=words):
+        read(OnnxReader, data)
+
+
+def test_every_truncation_inside_the_graph_is_refused():
+    data = model([node("MatMul", "/a/MatMul", ["x", "w"])], [tensor("w", [2, 3], data=24)])
+    for length in range(len(data) - len(piece(8, number(2, 17)))):
+        with pytest.raises(ReaderError):
+            OnnxReader().read(Buffer(data[:length]), Limits())
+
+
+@pytest.mark.graph
+@pytest.mark.filterwarnings("ignore")
+def test_an_exported_module(tmp_path, read):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = torch.nn.Embedding(10, 8)
+            self.layers = torch.nn.ModuleList([torch.nn.Linear(8, 8 + n) for n in range(1)])
+            self.norm = torch.nn.LayerNorm(8)
+
+        def forward(self, ids):
+            hidden = self.norm(self.embed(ids))
+            return self.layers[0](hidden)
+
+    model = Model().eval()
+    torch.onnx.export(model, (torch.zeros(1, 3, dtype=torch.long),), str(tmp_path / "m.onnx"), dynamo=False)
+    listing = read(OnnxReader, (tmp_path / "m.onnx").read_bytes())
+    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    assert {tensor.name: tensor.shape for tensor in listing.tensors} == expected
