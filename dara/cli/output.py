@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from clustering.text import escape
-from dara.errors import IncompleteAuditError
+from dara.errors import IncompleteAuditError, NothingAuditableError
 
 Color = Literal["auto", "always", "never"]
 
@@ -57,3 +57,21 @@ def report_sink(path: Path | None) -> Iterator[TextIO]:
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
+
+
+@contextmanager
+def known_errors() -> Iterator[None]:
+    """Turns a package's errors into those of the application, whose exit code the entry point knows.
+
+    Raises:
+        DaraError: one line, with the exit code of the package's error.
+    """
+    from corpora.errors import PackageError
+
+    try:
+        yield
+    except PackageError as error:
+        kind = (
+            NothingAuditableError if error.exit_code_hint == NothingAuditableError.exit_code else IncompleteAuditError
+        )
+        raise kind(str(error)) from None
