@@ -9,7 +9,7 @@ from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial
-from dara.rules.common.families import SURE, FamilyEvidence, gather
+from dara.rules.common.families import SURE, FamilyEvidence, gather, squash
 from dara.rules.common.numbers import numbers_in
 from dara.rules.common.wording import listed
 from dara.rules.interface import Rule
@@ -71,12 +71,9 @@ class ConfigAgainstWeights(Rule):
             name.startswith(evidence.declared) or evidence.declared.startswith(name) for name in evidence.measured_set
         ):
             return
-        runner = (
-            subject.identification.structure_only[0]
-            if subject.identification and subject.identification.structure_only
-            else None
-        )
-        both = runner is not None and runner.model_type in (measured.model_type, *measured.twins)
+        answer = subject.identification
+        alone = answer.structure_only[0] if answer is not None and answer.structure_only else None
+        both = alone is not None and squash(alone.model_type) in evidence.measured_set
         declared = escape(evidence.declared_name)
         yield self.finding(
             f"config.json declares {declared}, the weights are those of {escape(measured.model_type)}",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
+from clustering.facts import Fact, Facts
 from dara.findings import Outcome, Severity
 from dara.rules.common.exempt import is_adapter
-from dara.rules.common.numbers import check_numbers
+from dara.rules.common.numbers import check_numbers, whole
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
 _KINDS: Final = (
     "hidden_size", "encoder_hidden_size", "decoder_hidden_size", "text_hidden_size", "vision_hidden_size",
-    "projection_size", "embedding_size", "hidden_sizes", "sentence_size",
+    "projection_size", "embedding_size", "hidden_sizes", "head_width",
 )  # fmt: skip
 
 
@@ -49,4 +51,16 @@ class ContradictedHiddenSize(Rule):
         elif any(path.startswith(("2_Dense/", "3_Dense/")) for path in subject.files):
             yield self.skipped("a dense layer beside the model changes the length of its vectors")
         else:
-            yield from check_numbers(self, subject, claims, _KINDS, "hidden size")
+            yield from check_numbers(self, _with_head_size(subject), claims, _KINDS, "hidden size")
+
+
+def _with_head_size(subject: Subject) -> Subject:
+    """Beside a number of heads (`8h-64d`) the width may be that of one head."""
+    hidden, heads = subject.facts.best("hidden_size"), subject.facts.best("attention_heads")
+    if not subject.claims("attention_heads") or hidden is None or heads is None:
+        return subject
+    width, count = whole(hidden.value), whole(heads.value)
+    if not width or not count or width % count:
+        return subject
+    each = Fact("head_width", width // count, hidden.basis, f"{hidden.source} over {heads.source}")
+    return replace(subject, facts=Facts((*subject.facts, each)))

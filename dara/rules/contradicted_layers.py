@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from clustering.facts import Fact, Facts
@@ -58,8 +59,6 @@ class ContradictedLayers(Rule):
 
 
 def _with(subject: Subject, extra: tuple[Fact, ...]) -> Subject:
-    from dataclasses import replace
-
     return replace(subject, facts=Facts((*subject.facts, *extra))) if extra else subject
 
 

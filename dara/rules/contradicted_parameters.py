@@ -29,6 +29,10 @@ MIXTURE_LOW: Final = 0.5
 MIXTURE_HIGH: Final = 1.2
 """`8x7B` holds 46.7e9, .83 of the product: attention is shared; the fewer experts, the nearer to one."""
 
+_EFFECTIVE: Final = re.compile(r"(?i)^e\d")
+EFFECTIVE_HIGH: Final = 3.2
+"""`E2B` counts what has to be in fast memory: Gemma 3n and 4 hold 4.5e9 to 5.4e9 with the embeddings of each layer."""
+
 _JOINED: Final = re.compile(r"^[vV]?(?:\d+_)+(\d+(?:\.\d+)?)\s*([bBmM])$")
 _SCALE: Final = {"b": 1e9, "m": 1e6}
 
@@ -81,6 +85,8 @@ class ContradictedParameters(Rule):
         stated = max(_stated(claim), default=0.0)
         ratios = [count / stated for count in counts] if stated else [1.0]
         far = all(not SURE_LOW <= ratio <= SURE_HIGH for ratio in ratios) or isinstance(claim.value, Mapping)
+        confirmed = any(fact.basis == "declared" for fact in subject.facts.all("hidden_size")) or not subject.config
+        far = far and confirmed  # a configuration without any dimension is a stub: the weights stand alone
         confidence = Confidence.HIGH if far and fact.basis == "measured" else Confidence.MEDIUM
         if claim.modality == "ambiguous" or resized_on_purpose(subject):
             confidence = Confidence.LOW
@@ -168,7 +174,8 @@ def _holds(claim: Claim, count: float, subject: Subject) -> bool:
         stated = claim.value["active"]
         numbers = active is not None and isinstance(active.value, int | float) and isinstance(stated, int | float)
         return bool(numbers and active is not None and 0.5 <= active.value / stated <= 2.0)
-    return any(LOW <= count / stated <= HIGH for stated in _stated(claim))
+    high = EFFECTIVE_HIGH if _EFFECTIVE.match(claim.text.strip()) else HIGH
+    return any(LOW <= count / stated <= high for stated in _stated(claim))
 
 
 def _bounds(claim: Claim) -> tuple[float, ...]:

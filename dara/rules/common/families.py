@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
 from clustering.facts import Fact
 from clustering.identity import FamilyMatch
+from dara.rules.common.graphs import could_be, spelling
 from dara.subject import Subject
 from naming.records import Claim
 
@@ -59,7 +60,7 @@ class FamilyEvidence:
     measured: FamilyMatch | None
     """The first family of the estimator; None when there was no graph or it abstained."""
     measured_set: frozenset[str]
-    """The measured family with its twins."""
+    """The measured family with its twins, and the declared one where the graph could be its."""
     components: frozenset[str]
     """Families of sub-configurations and parts."""
     known: bool
@@ -120,13 +121,7 @@ def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:
             for inner in list(value.values())[:200]:  # one level deeper: text_config inside thinker_config and the like
                 if isinstance(inner, Mapping) and isinstance(inner.get("model_type"), str):
                     found |= _with_stem(inner["model_type"])
-        elif isinstance(value, str) and key in (
-            "backbone",
-            "_name_or_path_text",
-            "vision_tower",
-            "text_model",
-            "mm_vision_tower",
-        ):
+        elif isinstance(value, str) and key in ("backbone", "vision_tower", "text_model", "mm_vision_tower"):
             found.add(squash(re.split(r"[-_./](?=[^/]*$)", value)[0]))
     return frozenset(found) - {""}
 
@@ -157,18 +152,19 @@ def gather(subject: Subject) -> FamilyEvidence:
     own_graph = subject.listing is not None
     top = identification.family[0] if own_graph and identification is not None and identification.family else None
     kinship = subject.kinship
-    spelling = (
-        declared_name if kinship is not None and kinship.known(declared_name) else declared_name.replace("-", "_")
-    )
-    known = bool(kinship is not None and declared_name and kinship.known(spelling))
-    twins = {squash(name) for name in kinship.twins(spelling)} if kinship is not None and known else set()
+    spelled = spelling(subject, declared_name)
+    known = bool(kinship is not None and declared_name and kinship.known(spelled))
+    twins = {squash(name) for name in kinship.twins(spelled)} if kinship is not None and known else set()
+    seen = {squash(name) for name in (top.model_type, *top.twins)} if top else set()
+    if top and known and not ({declared, class_family} | twins) & seen and could_be(subject, spelled, top.model_type):
+        seen.add(declared)
     return FamilyEvidence(
         declared=declared,
         declared_name=declared_name,
         declared_fact=declared_fact,
         class_family=class_family,
         measured=top,
-        measured_set=frozenset(squash(name) for name in (top.model_type, *top.twins)) if top else frozenset(),
+        measured_set=frozenset(seen),
         components=sub_families(subject.config) | _part_families(subject),
         known=known,
         recognised=known or bool({declared, class_family} & lexicon_families()),
@@ -185,8 +181,3 @@ def _part_families(subject: Subject) -> frozenset[str]:
     for part in parts:
         names |= _with_stem(part.family)
     return frozenset(names) - {""}
-
-
-def known_families(names: Iterable[str]) -> frozenset[str]:
-    """Squashed forms of several family names."""
-    return frozenset(squash(name) for name in names)

@@ -11,7 +11,9 @@ from typing import Final
 from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence
+from dara.rules.common.exempt import repo_words
 from dara.rules.common.families import SURE, FamilyEvidence, gather, squash, variants_in_words
+from dara.rules.common.graphs import same_graph, spelling
 from dara.rules.common.tables import words
 from dara.subject import Subject
 from naming.records import Claim
@@ -80,11 +82,15 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         return RuledClaim(claim, Ruling.UNKNOWN, measured_fact(evidence), reason)
     if shown or accept & evidence.declared_twins:
         return RuledClaim(claim, Ruling.SIBLING, best)
-    return _apart(claim, accept, evidence, best)
+    return _apart(claim, accept, evidence, best, subject)
 
 
-def _apart(claim: Claim, accept: frozenset[str], evidence: FamilyEvidence, best: Fact | None) -> RuledClaim:
+def _apart(
+    claim: Claim, accept: frozenset[str], evidence: FamilyEvidence, best: Fact | None, subject: Subject
+) -> RuledClaim:
     """The ruling where nothing makes the claim true."""
+    if accept & words("containers") and repo_words(subject) & words("roles"):
+        return RuledClaim(claim, Ruling.UNKNOWN, best, "names a part of a composite")
     if not evidence.declared and evidence.measured is None:
         reason = evidence.abstained or "neither a configuration nor a readable graph tells the family"
         return RuledClaim(claim, Ruling.UNKNOWN, None, reason)
@@ -98,6 +104,9 @@ def _apart(claim: Claim, accept: frozenset[str], evidence: FamilyEvidence, best:
     own = {series(name) for name in (evidence.declared, *evidence.measured_set) if name}
     if any(len(root) > 2 for root in roots & own):
         return RuledClaim(claim, Ruling.GENERATION, best)
+    named = tuple(spelling(subject, name) for name in claim.accepts or (str(claim.value),))
+    if same_graph(subject, named):
+        return RuledClaim(claim, Ruling.SIBLING, best)
     return RuledClaim(claim, Ruling.CONTRADICTED, best)
 
 
