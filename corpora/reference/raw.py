@@ -1,5 +1,8 @@
 """Build the raw reference corpus: `python -m corpora.reference.raw OUT.jsonl.gz [--families bert,t5] [--quick]`.
 
+Three sources: the classes of the installed transformers, the published layouts of `published/`, and timm where it is
+installed.
+
 The file's format is told in `corpora.reference.records`; `read_raw(path)` (also importable from here) streams it back
 as `ReferenceModel`s. Building needs the `graph` extra. Progress goes to stderr; two runs with the same library
 versions write the same bytes. A class that cannot be built is recorded with the reason, never fatal.
@@ -14,12 +17,15 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from clustering.zoo import prepare_torchvision
 from corpora.reference.enumerate import config_types, model_entries
+from corpora.reference.layouts import layout_names, published_models
 from corpora.reference.records import Encoder, ReferenceModel, encode_line, raw_file, read_lines, read_raw
 from corpora.reference.sizes import settings
+from corpora.reference.timm_models import timm_families, timm_models
 from corpora.reference.variants import BuildFailure, Plan, build_entry
 
 __all__ = ["build_raw", "read_lines", "read_raw"]
@@ -35,7 +41,8 @@ def build_raw(
 
     Args:
         path: Where to write.
-        families: Only these model types; None for all.
+        families: Only these model types, layouts or families of timm (`layout:qwen` where a name is ambiguous); None
+            for all.
         plan: Which variants; None for all.
         workers: Processes.
 
@@ -43,14 +50,14 @@ def build_raw(
         Number of records and of classes that could not be built.
     """
     chosen = plan or Plan(tuple(settings("profiles")["profiles"]))
-    types = config_types() if families is None else tuple(sorted(set(families) & set(config_types())))
+    tasks = _tasks(families, chosen)
     started = time.monotonic()
     models = failures = 0
     with raw_file(path, _versions()) as stream:
-        for number, (model_type, lines, built, failed) in enumerate(_results(types, chosen, workers), start=1):
+        for number, (name, lines, built, failed) in enumerate(_results(tasks, workers), start=1):
             stream.writelines(lines)
             models, failures = models + built, failures + failed
-            _progress(number, len(types), model_type, models, failures, time.monotonic() - started)
+            _progress(number, len(tasks), name, models, failures, time.monotonic() - started)
     print(file=sys.stderr)
     return models, failures
 
@@ -58,14 +65,30 @@ def build_raw(
 _Result = tuple[str, list[bytes], int, int]
 
 
-def _results(types: Sequence[str], plan: Plan, workers: int) -> Iterator[_Result]:
-    tasks = [(model_type, plan) for model_type in types]
+@dataclass(frozen=True, slots=True)
+class _Task:
+    kind: str
+    """`type`: a model type of transformers; `layout`: a published layout; `timm`: a family of timm."""
+    name: str
+    plan: Plan
+
+
+def _tasks(families: Iterable[str] | None, plan: Plan) -> list[_Task]:
+    """What to build, in the order of the file."""
+    wanted = None if families is None else set(families)
+    tasks = [_Task("type", name, plan) for name in config_types()]
+    tasks += [_Task("layout", name, plan) for name in layout_names()]
+    tasks += [_Task("timm", name, plan) for name in timm_families()]
+    return [task for task in tasks if wanted is None or task.name in wanted or f"{task.kind}:{task.name}" in wanted]
+
+
+def _results(tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
     if workers <= 1 or len(tasks) <= 1:
-        yield from map(_family, tasks)
+        yield from map(_run, tasks)
         return
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _prepare, maxtasksperchild=_TASKS_PER_WORKER) as pool:
-        yield from pool.imap(_family, tasks, chunksize=1)
+        yield from pool.imap(_run, tasks, chunksize=1)
 
 
 def _prepare() -> None:
@@ -79,15 +102,14 @@ def _prepare() -> None:
     prepare_torchvision()
 
 
-def _family(task: tuple[str, Plan]) -> _Result:
-    """All lines of one model type."""
-    model_type, plan = task
+def _run(task: _Task) -> _Result:
+    """All lines of one task."""
     encoder = Encoder()
     lines: list[bytes] = []
     built: set[str] = set()
     models = failures = 0
-    entry = next(iter(model_entries([model_type])))
-    for result in build_entry(entry, plan):
+    results, coverage = _work(task)
+    for result in results:
         if isinstance(result, ReferenceModel):
             lines.append(encoder.model(result))
             built.add(result.class_name)
@@ -95,10 +117,20 @@ def _family(task: tuple[str, Plan]) -> _Result:
         else:
             lines.append(encode_line("failure", _failure(result)))
             failures += 1
+    if coverage is not None:
+        lines.append(encode_line("coverage", {**coverage, "built": len(built)}))
+    return task.name, lines, models, failures
+
+
+def _work(task: _Task) -> tuple[Iterator[ReferenceModel | BuildFailure], dict[str, object] | None]:
+    """The models of a task as they are built, and its line of the coverage (without what was built), if it has one."""
+    if task.kind == "layout":
+        return published_models(task.name), None
+    if task.kind == "timm":
+        return timm_models(task.name), None
+    entry = next(iter(model_entries([task.name])))
     note = "; ".join(entry.unimportable) or ("" if entry.classes else "no model class of its own")
-    coverage = {"model_type": model_type, "classes": len(entry.classes), "built": len(built), "note": note}
-    lines.append(encode_line("coverage", coverage))
-    return model_type, lines, models, failures
+    return build_entry(entry, task.plan), {"model_type": task.name, "classes": len(entry.classes), "note": note}
 
 
 def _failure(failure: BuildFailure) -> dict[str, str]:
@@ -117,8 +149,8 @@ def _versions() -> dict[str, str]:
     return {"transformers": transformers.__version__, "torch": torch.__version__.partition("+")[0]}
 
 
-def _progress(number: int, total: int, model_type: str, models: int, failures: int, seconds: float) -> None:
-    line = f"{number}/{total} {model_type}: {models} records, {failures} failures, {seconds:.0f} s"
+def _progress(number: int, total: int, name: str, models: int, failures: int, seconds: float) -> None:
+    line = f"{number}/{total} {name}: {models} records, {failures} failures, {seconds:.0f} s"
     if sys.stderr.isatty():
         print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
     elif number % 25 == 0 or number == total:
