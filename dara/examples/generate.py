@@ -97,10 +97,10 @@ def fold(tensors: dict[str, list[int]]) -> dict[str, list[int]]:
         else:
             groups.setdefault((name[: last.start()], name[last.end() :], tuple(shape)), []).append(int(last.group()))
     folded = dict(plain)
-    for (head, tail, shape), numbers in groups.items():
+    for (head, tail, dims), numbers in groups.items():
         for low, high in _runs(sorted(numbers)):
             key = f"{head}{{{low}-{high}}}{tail}" if high > low else f"{head}{low}{tail}"
-            folded[key] = list(shape)
+            folded[key] = list(dims)
     return folded
 
 
@@ -116,7 +116,7 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
 
 def main() -> None:
     """Writes the file beside this module."""
-    document = {}
+    document: dict[str, dict[str, Any]] = {}
     for key, config in LAYOUTS.items():
         listing = listing_from_config(config)
         shared: set[str] = set()
