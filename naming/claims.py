@@ -110,12 +110,21 @@ def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable
     entry = segment.entry
     if entry is None or mains or not entry.get("family"):
         return
-    if any(other.category == "architecture" for other in scene.segments):
+    if any(other.category == "architecture" for other in scene.segments) or _is_vague_brand(segment):
         return
     modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
     family = entry.get("family")
     accepts = tuple(dict.fromkeys((family, *entry.get("accepts", ()))))
     yield Claim("family", family, segment.text, modality, "main", accepts)
+
+
+def _is_vague_brand(segment: Segment) -> bool:
+    """Whether a brand says nothing firm about the family: it is also the name of a data set, or it is a brand of
+    encoders whose releases differ in family and whose name has no family in it (`declutr`)."""
+    entry = segment.entry
+    if entry is None or any(meaning.category == "dataset" for meaning in segment.entries):
+        return True
+    return entry.get("strength") == "usual" and domain_of(str(entry.get("family"))) in ("encoder", "seq2seq", "gpt")
 
 
 def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
@@ -160,8 +169,8 @@ def _other(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[C
         found = re.match(r"\d+", segment.key)
         if found and not segment.key.endswith(("way", "stars", "star")):
             yield Claim("num_labels", int(found[0]), segment.text)
-    elif segment.key == "moe":
-        yield Claim("experts", "moe", segment.text)
+    elif segment.key in ("moe", "dense"):
+        yield Claim("experts", segment.key, segment.text)
 
 
 def _simple(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:

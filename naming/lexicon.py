@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
 from naming.domains import domain_of
 from naming.errors import LexiconError
@@ -46,6 +46,14 @@ _PLAIN = frozenset(
 """Categories of words that keep their own span beside a family's word."""
 _TAIL = 3
 """Characters behind a product's name that are an item of their own (`h2ogpt-gm`, `airoboros-l2`)."""
+_ITEMS = frozenset(
+    ["size", "training", "format", "dtype", "quantization", "language", "adaptation", "product", "organization", "task"]
+)
+"""Categories whose words are items of their own even inside a phrase."""
+_STACKED = frozenset(["adaptation", "quantization", "format", "dtype"])
+"""Categories in which two words are two items (`gptq-4bit`), not one compound."""
+_VERSION = re.compile(r"v[0-9]+")
+_SHORTEST_PART = 2
 _NOTHING: Mapping[str, Any] = {}
 REACH_KEY = 2
 """Characters of a surface that are looked at before its full spelling is tried."""
@@ -198,61 +206,69 @@ def _cuts(index: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[int, tuple[
     cuts = {}
     for surface, meanings in index.items():
         phrase = meanings[0]
-        if not phrase.joints or phrase.category not in ("architecture", "product", "dataset"):
-            continue
         for joint in sorted(phrase.joints):
             left, right = index.get(surface[:joint], ()), index.get(surface[joint:], ())
-            parts = _parts(phrase, left, right)
+            if phrase.category == "dataset":
+                parts = _dataset_parts(phrase, left, right)
+            elif phrase.category in ("architecture", "product"):
+                parts = _parts(phrase, left, right)
+            else:
+                parts = _general_parts(phrase, left, right, surface[joint:])
             if parts is not None:
                 cuts[surface] = (joint, *parts)
                 break
     return cuts
 
 
-def _parts(
-    phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]
-) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
-    """The meanings of the halves of a phrase, when the halves are items of their own."""
-    if phrase.category == "dataset":
-        return _dataset_parts(phrase, left, right)
+_Parts: TypeAlias = tuple[tuple[Entry, ...], tuple[Entry, ...]]
+
+
+def _parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]) -> _Parts | None:
+    """The meanings of the halves of a family's or brand's phrase, when the halves are items of their own."""
     family = family_of(phrase)
-    behind = _family_meaning(right)
-    if behind is not None and not behind.get("word"):
-        plain = tuple(entry for entry in left if entry.category in _PLAIN)
+    before, behind = _family_meaning(left), _family_meaning(right)
+    plain = tuple(entry for entry in left if entry.category in _PLAIN)
+    if behind is not None and (not behind.get("word") or any(entry.category == "language" for entry in left)):
         brand = tuple(entry for entry in left if entry.category == "product")
         same = family_of(behind) == family
-        if same and behind.get("generations"):
-            return left, (behind,)  # `reflection-llama-3.1`: the generation decides, not the brand
-        if (plain or brand) and (same or family_of(behind) in phrase.get("accepts", ())):
-            refined = _refined(behind, phrase) if same else behind
-            return plain or brand, (refined,)
-    before = _family_meaning(left)
+        if same and behind.get("generations") and not any(entry.category == "other" for entry in left):
+            return brand or plain, (behind,)  # `reflection-llama-3.1`: the generation decides, not the brand
+        single = len(phrase.surface) - len(behind.surface) < _SHORTEST_PART
+        if not single and (plain or brand) and (same or family_of(behind) in phrase.get("accepts", ())):
+            if same and behind.get("generations"):
+                return None  # `open-llama` is the name of a series
+            return plain or brand, (_refined(behind, phrase) if same else behind,)
     if before is not None and behind is not None and domain_of(family_of(before)) == "detector":
         return ((before,), (behind,)) if domain_of(family_of(behind)) == "vision" else None
-    if (
-        phrase.category == "product"
-        and any(entry.category == "product" for entry in left)
-        and len(phrase.surface) - len(left[0].surface) <= _TAIL
-    ):
-        return tuple(entry for entry in left if entry.category == "product"), right
-    if before is not None and family_of(before) == family:
+    if phrase.category == "product":
+        brand = tuple(entry for entry in left if entry.category == "product")
+        tail = len(phrase.surface) - len(left[0].surface) if left else 0
+        return (brand, right) if brand and tail <= _TAIL else None
+    canonical = _JOINT.sub("", str(phrase.value).lower()) == phrase.surface
+    if before is not None and family_of(before) == family and not canonical:
         plain = tuple(entry for entry in right if entry.category in _PLAIN)
         if plain:
             return (_refined(before, phrase),), plain
     return None
 
 
-def _dataset_parts(
-    phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]
-) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
-    """Halves of a data set's phrase: the set itself and a word beside it (`superb-sid`), or a language and a task."""
-    if not left or not right:
-        return None
-    categories = {entry.category for entry in left}, {entry.category for entry in right}
-    same = any(entry.category == "dataset" and entry.value == phrase.value for entry in (*left, *right))
-    if same or ("language" in categories[0] and "task" in categories[1]) or "adaptation" in categories[0]:
+def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...], behind: str) -> _Parts | None:
+    """Halves of any other phrase that are items of different kinds (`tiny-random`, `sharded-bf16`, `dot-v1`)."""
+    if left and _VERSION.fullmatch(behind) and phrase.category != "language":
         return left, right
-    return None
+    first = {entry.category for entry in left} & _ITEMS
+    second = {entry.category for entry in right} & _ITEMS
+    if not first or not second:
+        return None
+    if phrase.category == "task":
+        return (left, right) if first & {"product", "language", "size"} and "task" in second else None
+    if phrase.category == "training":
+        return (left, right) if "size" in first else None
+    if first & second:
+        values = {entry.value for entry in (*left, *right) if entry.category == phrase.category}
+        distinct = len(values) > 1 and phrase.value not in values
+        return (left, right) if distinct and phrase.category in _STACKED else None
+    return left, right
 
 
 def _family_meaning(meanings: tuple[Entry, ...]) -> Entry | None:
@@ -266,11 +282,21 @@ def family_of(entry: Entry) -> str:
 
 def _refined(part: Entry, phrase: Entry) -> Entry:
     """A part's meaning with what is known of the phrase: the types that its publishers used."""
-    facts = {
-        **part.attributes,
-        **{key: phrase.get(key) for key in ("family", "accepts", "strength") if phrase.get(key)},
-    }
+    facts = {**part.attributes, **{key: phrase.get(key) for key in ("accepts", "strength") if phrase.get(key)}}
     return Entry(part.surface, part.category, part.value, facts, part.joints)
+
+
+def _dataset_parts(
+    phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]] | None:
+    """Halves of a data set's phrase: the set itself and a word beside it (`superb-sid`), or a language and a task."""
+    if not left or not right:
+        return None
+    categories = {entry.category for entry in left}, {entry.category for entry in right}
+    same = any(entry.category == "dataset" and entry.value == phrase.value for entry in (*left, *right))
+    if same or ("language" in categories[0] and "task" in categories[1]) or "adaptation" in categories[0]:
+        return left, right
+    return None
 
 
 def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:

@@ -272,7 +272,12 @@ class Segmenter:
                     _extend(repo, last, piece)
                     continue
             merged.append(piece)
-        if any(not piece.entries and piece.kind == "word" for piece in merged) and not any(
+        if (
+            any(map(_is_hidden_word, merged, merged[1:] + merged[:1]))
+            and sum(piece.key.isalpha() for piece in merged) > 1
+        ):
+            merged = _merge_glued(repo, merged)
+        elif any(not piece.entries and piece.kind == "word" for piece in merged) and not any(
             self._worth_cutting(piece, merged[place + 1] if place + 1 < len(merged) else None)
             for place, piece in enumerate(merged)
         ):
@@ -361,6 +366,18 @@ def _fitting(
         else:
             fitting.append(entry)
     return tuple(fitting)
+
+
+def _is_hidden_word(piece: Segment, behind: Segment) -> bool:
+    """Whether a piece of a chunk is only a family word that also hides in other words (`BIT` in medBIT)."""
+    return (
+        len(piece.entries) == 1
+        and piece.entries[0].category == "architecture"
+        and bool(piece.entries[0].get("word"))
+        and not piece.entries[0].get("glue")
+        and piece.key.isalpha()
+        and behind.kind not in ("integer", "dotted", "parameters")
+    )
 
 
 def _separated(text: str, offset: int) -> tuple[int, int] | None:

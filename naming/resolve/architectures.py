@@ -27,7 +27,7 @@ _COINED = frozenset(
     ]
 )  # fmt: skip
 """Words flagged because they hide in longer words or are rare words: alone between separators they are the model."""
-_MENTION_AFTER = frozenset(["prompt", "prompts", "promptgenerator", "generated", "detector", "detection", "style"])
+_MENTION_AFTER = frozenset(["generated", "detector", "detection", "style"])
 """`stable-diffusion-prompt-generator`, `chatgpt-detector`: the model is about that other model."""
 _MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not"])
 
@@ -48,7 +48,7 @@ def settle_architectures(scene: Scene) -> None:
     ]
     for place, entry in candidates:
         segment = scene.segments[place]
-        if entry.get("part") and strong:
+        if entry.get("word") and _is_brand(segment):
             continue
         if entry.get("word") and not _supported(scene, place, entry, others=len(candidates) > 1, strong=bool(strong)):
             continue
@@ -67,6 +67,12 @@ def settle_architectures(scene: Scene) -> None:
         domain = domain_of(family_of(entry))
         if domain:
             scene.domains.add(domain)
+
+
+def _is_brand(segment: Segment) -> bool:
+    """Whether a registered type is better known as a brand with releases in several families (`gte`)."""
+    brand = meaning(segment, "product")
+    return brand is not None and bool(brand.get("family"))
 
 
 def _is_variant_of_earlier(scene: Scene, place: int, segment: Segment) -> bool:
@@ -170,8 +176,6 @@ def _other_meaning_wins(scene: Scene, place: int, segment: Segment, *, strong: b
 
 def _mentioned(scene: Scene, place: int, candidates: int) -> bool:
     after = scene.key(place + 1)
-    if candidates > 1 and after in _MENTION_AFTER and after != "detector":
-        return True
-    if after in ("prompt", "prompts") and place + 1 < len(scene.segments):
+    if after.startswith("prompt") or (candidates > 1 and after in _MENTION_AFTER):
         return True
     return scene.key(place - 1) in _MENTION_BEFORE

@@ -24,9 +24,12 @@ def settle_generations(scene: Scene) -> None:
         facts: Mapping[str, Any] = entry.attributes
         version = _version(scene, place, behind, facts.get("generations", {}))
         if version is not None:
-            facts = facts["generations"][version]
+            known = facts["generations"].get(version)
+            if known is None:  # a release that came after the lexicon: any type of the group may be right
+                known = {**facts["generations"][version.split(".")[0]], "accepts": facts.get("accepts", ())}
+            facts = known
             segment.note = version
-        words = list(_words(scene, place, min(behind, place + 1 + _REACH)))
+        words = list(_words(scene, place, min(_next(scene, place), place + 1 + _REACH)))
         variants = facts.get("with") or (entry.get("with") if version is None else None) or {}
         for word in words:
             if word in variants and not (word.startswith("distil") and behind < len(scene.segments)):
@@ -37,6 +40,12 @@ def settle_generations(scene: Scene) -> None:
             if segment.category == "architecture":
                 segment.value = facts.get("family", segment.value)
             segment.entry = _with(segment, facts)
+
+
+def _next(scene: Scene, place: int) -> int:
+    """Place of the next architecture, or of the name's end."""
+    behind = (other for other in scene.architectures() if other > place)
+    return next(behind, len(scene.segments))
 
 
 def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:
@@ -53,10 +62,10 @@ def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, An
     for other in range(place + 1, min(behind, place + 1 + _REACH)):
         segment = scene.segments[other]
         if segment.category == "version" and isinstance(segment.value, str):
-            for candidate in (segment.value, segment.value.removesuffix(".0"), segment.value.split(".")[0]):
+            for candidate in (segment.value, segment.value.removesuffix(".0")):
                 if candidate in generations:
                     return candidate
-            return None
+            return segment.value if segment.value.split(".")[0] in generations else None
         if segment.key in generations:
             return segment.key
         if segment.category not in ("task", "training", "other"):

@@ -345,7 +345,7 @@ def _integer(scene: Scene, place: int, segment: Segment) -> None:
     if before is not None and before.category == "layers" and number >= 64:
         decide(segment, "hidden", number)
         return
-    if number >= 256 and number & (number - 1) == 0 and (scene.parameters or scene.any_domain(*_TEXT)):
+    if number >= 256 and number & (number - 1) == 0 and _reads_text(scene, number):
         decide(segment, "context", number)
         return
     if _is_date(text) and place >= 1:
@@ -372,6 +372,13 @@ def _is_spelled_generation(before: Segment, segment: Segment, behind: Segment, s
         return False
     between = scene.repo[segment.end : behind.start]
     return between in ("_", "-") and f"{segment.key}.{behind.key}" in generations
+
+
+def _reads_text(scene: Scene, number: int) -> bool:
+    """Whether a power of two is a number of tokens: the model reads text, or nothing says that it reads images."""
+    if scene.parameters or scene.any_domain(*_TEXT):
+        return True
+    return number >= 1024 and any(segment.category == "size" for segment in scene.segments)
 
 
 def _is_layer_pair(scene: Scene, place: int, segment: Segment, behind: Segment) -> bool:
@@ -472,7 +479,7 @@ def _lettered(scene: Scene, place: int, segment: Segment) -> None:
     before = scene.segments[place - 1] if place else None
     if before is not None and before.category == "architecture" and before.entry is not None:
         generations = before.entry.get("generations")
-        if generations and text in generations:
+        if generations and (text in generations or any(known[0] == text[0] for known in generations)):
             decide(segment, "version", text)
             return
         if str(before.value) == "esm" and text[0] == "t":

@@ -14,10 +14,27 @@ _PRIORITY = (
     "input", "context", "version", "language", "other", "identifier",
 )  # fmt: skip
 """Order in which meanings of one word are tried; each has its own test below."""
+_WRITTEN = frozenset(["product", "other", "size", "training"])
+"""Categories whose value is the word as written."""
 _GENERIC = frozenset(["model", "models", "test", "demo", "weights", "dummy", "checkpoint", "my", "new", "final"])
+CODE_LENGTH = 3
+"""Letters of a language code."""
+QUANTIZED_BITS = 8
+"""Types of at most so many bits are not trained in or cast to: the weights were quantized with scales."""
 MAX_TITLE = 3
 """Words that a title may have; longer runs are sentences or counters."""
 _LANGUAGE_CONTEXT = ("speech", "encoder", "seq2seq")
+MAJOR = frozenset(
+    [
+        "ar", "bg", "bn", "cn", "cs", "cz", "de", "dk", "el", "en", "es", "fa", "fi", "fr", "gu", "hu", "ja", "jp", "ka", "kk",
+        "ko", "kr", "lt", "lv", "nl", "pl", "ro", "ru", "sk", "sl", "sq", "sv", "th", "tr", "uk", "ur", "vi", "zh", "eng", "deu",
+        "fra", "spa", "ita", "kor", "jpn", "rus", "ara", "hin", "tur", "vie", "por", "nld", "pol", "zho", "mul",
+    ]
+)  # fmt: skip
+"""Codes that hardly stand for anything else in names of models."""
+_NEVER_LANGUAGES = frozenset(["to", "no", "or", "as", "is", "in", "on", "my", "so", "mt", "st", "ml", "cv", "co", "ch"])
+"""Codes that are English words or abbreviations of the field far more often: only beside another language."""
+_BETWEEN = frozenset(["to", "2", "and"])
 
 
 def settle_words(scene: Scene) -> None:
@@ -34,13 +51,19 @@ def settle_words(scene: Scene) -> None:
     for place, segment in scene.undecided():
         if not segment.entries or segment.kind in ("integer", "dotted"):
             continue
+        if len(segment.key) <= CODE_LENGTH:
+            code = meaning(segment, "language")
+            if code is not None and _is_language(scene, place, segment, code) and not _is_suffix_code(scene, place):
+                decide(segment, "language", None, code)
+                continue
         for category in _PRIORITY:
             entry = meaning(segment, category)
             if entry is not None and _fits(scene, place, segment, category, entry):
-                value = scene.folded[segment.start : segment.end] if category in ("product", "other") else None
+                value = scene.folded[segment.start : segment.end] if category in _WRITTEN else None
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
     _instruct_or_italian(scene)
+    _modalities(scene)
 
 
 def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entry) -> bool:
@@ -60,7 +83,11 @@ def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entr
 
 
 def _recast(scene: Scene, place: int, segment: Segment, category: str) -> str:
-    """`base` is a training stage behind a parameter count, and no size behind SDXL."""
+    """`base` is a training stage behind a parameter count, and no size behind SDXL; 8-bit types are quantization."""
+    if category == "dtype":
+        entry = meaning(segment, "dtype")
+        if entry is not None and entry.get("bits", 16) <= QUANTIZED_BITS:
+            return "quantization"
     if category == "size" and segment.key == "base":
         if (
             scene.parameters
@@ -89,33 +116,53 @@ def _product_context(scene: Scene, place: int) -> bool:
 
 
 def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bool:
-    """Names of languages always; codes where codes stand."""
-    if len(segment.key) > 3 and not entry.get("word"):
-        return True
-    word = bool(entry.get("word"))
-    if scene.translation:
-        return not word or _neighbours_language(scene, place) or scene.category(place - 1) in ("architecture", "size")
-    if _neighbours_language(scene, place):
-        return True
-    if word:
-        return scene.any_domain("speech") and place == len(scene.segments) - 1
+    """Names of languages always; codes of major languages beside anything technical; other codes where codes stand."""
+    key = segment.key
+    if len(key) > 3:
+        return not entry.get("word") or _any_known(scene)
+    if scene.translation or _neighbours_language(scene, place):
+        return scene.translation is False or key not in _NEVER_LANGUAGES or _neighbours_language(scene, place)
+    if scene.glued(place) or scene.glued(place + 1):
+        return key in MAJOR and scene.category(place + 1) == "architecture" and segment.text.islower()
     if len(scene.segments) == 1:
         return False
-    if scene.glued(place) or scene.glued(place + 1):
-        return scene.category(place + 1) == "architecture" and segment.text.islower()
-    if any(other.category == "architecture" or other.category in TECHNICAL for other in scene.segments):
-        return True
-    return place == 0
+    if key in MAJOR or not entry.get("word"):
+        return place == 0 or _any_known(scene)
+    if scene.category(place - 1) in ("architecture", "size", "parameters") and scene.any_domain(*_LANGUAGE_CONTEXT):
+        return key not in _NEVER_LANGUAGES
+    return scene.any_domain("speech") and place == len(scene.segments) - 1 and key not in _NEVER_LANGUAGES
+
+
+def _is_suffix_code(scene: Scene, place: int) -> bool:
+    """`-it` and `-pt` behind a language model's size are its instruct and pre-trained versions."""
+    return (
+        scene.key(place) in ("it", "pt")
+        and not _neighbours_language(scene, place)
+        and not scene.translation
+        and (scene.parameters or scene.any_domain("llm", "vlm"))
+    )
+
+
+def _any_known(scene: Scene) -> bool:
+    return any(other.category == "architecture" or other.category in TECHNICAL for other in scene.segments) or any(
+        entry.category in ("task", "size") for other in scene.segments for entry in other.entries
+    )
 
 
 def _neighbours_language(scene: Scene, place: int) -> bool:
-    for other in (place - 1, place + 1, place + 2 if scene.key(place + 1) in ("to", "2", "and") else -1):
-        if 0 <= other < len(scene.segments) and other != place:
+    """Whether a language stands next to it, or behind `to`, `2` or `and`."""
+    beside = [place - 1, place + 1]
+    if scene.key(place + 1) in _BETWEEN:
+        beside.append(place + 2)
+    if place > 1 and scene.key(place - 1) in _BETWEEN:
+        beside.append(place - 2)
+    for other in beside:
+        if 0 <= other < len(scene.segments):
             segment = scene.segments[other]
             if segment.category == "language":
                 return True
             entry = meaning(segment, "language")
-            if entry is not None and not entry.get("word") and not segment.category:
+            if entry is not None and not segment.category and (segment.key in MAJOR or not entry.get("word")):
                 return True
     return False
 
@@ -133,6 +180,25 @@ def _instruct_or_italian(scene: Scene) -> None:
             decide(segment, "language", "it")
         else:
             segment.category = ""
+
+
+_MODALITIES = {
+    "vl": "image-text-to-text", "vlm": "image-text-to-text", "vision": "image-text-to-text", "mm": "image-text-to-text",
+    "multimodal": "image-text-to-text", "omni": "any-to-any", "audio": "audio-text-to-text",
+}  # fmt: skip
+
+
+def _modalities(scene: Scene) -> None:
+    """Words behind a language model's family that say what it reads (`Qwen2.5-VL`, `Llama-3.2-11B-Vision`)."""
+    if not scene.any_domain("llm", "vlm"):
+        return
+    for place, segment in enumerate(scene.segments):
+        if (
+            segment.key in _MODALITIES
+            and segment.category in ("", "other")
+            and "architecture" in (other.category for other in scene.segments[:place])
+        ):
+            segment.category, segment.value = "task", _MODALITIES[segment.key]
 
 
 def settle_unknown(scene: Scene) -> None:
