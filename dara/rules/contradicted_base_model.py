@@ -1,0 +1,99 @@
+"""DAR602."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clustering.facts import Fact
+from clustering.text import escape
+from dara.findings import Confidence, Evidence, Outcome, Severity
+from dara.rules.common.families import FamilyEvidence, accepted, gather
+from dara.rules.common.rulings import observed_family, series
+from dara.rules.common.wording import quoted
+from dara.rules.interface import Rule
+from dara.subject import Subject
+from naming.records import Claim
+
+_OTHERWISE = ("distil", "student", "draft", "eagle", "mmproj")
+"""Words of packages that are made with the help of a model without having its graph."""
+
+
+class ContradictedBaseModel(Rule):
+    """The base model that the card names is of another family than the package.
+
+    ## Why it matters
+    Licence, safety and evaluation are inherited from the base model, and hubs build family trees from this field.
+
+    ## How it is checked
+    The names in `base_model` are read like any package name, and the family they state is compared with the declared
+    and measured one. With several base models it is enough that one fits.
+
+    ## Example
+    A package with `base_model: mistralai/Mistral-7B-v0.1` whose config.json declares `gpt_neox`.
+
+    ## Known limits
+    Distilled models, drafts and composites of several models are skipped. What the base package really holds is not
+    looked up.
+    """
+
+    code = "DAR602"
+    slug = "contradicted-base-model"
+    severity = Severity.WARNING
+    since = "0.1.0"
+
+    def check(self, subject: Subject) -> Iterator[Outcome]:
+        """Compares families that the base models' names state with the package's."""
+        bases = subject.card.base_model if subject.card is not None else ()
+        if not bases and subject.hub is not None:
+            bases = subject.hub.base_model
+        repo = subject.parsed.repo.lower() if subject.parsed else ""
+        if not bases or any(word in repo for word in _OTHERWISE):
+            return
+        evidence = gather(subject)
+        if not evidence.declared and evidence.measured is None:
+            yield self.skipped("the package does not tell its family")
+            return
+        told = [(base, claim) for base in bases[:8] for claim in _family_claims(base)]
+        if not told:
+            yield self.skipped("the names of the base models state no family")
+            return
+        wrong = [(base, claim) for base, claim in told if _apart(claim, evidence)]
+        if len(wrong) < len(told):
+            return
+        base, claim = wrong[0]
+        meant = escape(str(claim.value))
+        yield self.finding(
+            f"the card's base model {quoted(base)} is {meant}, the package is {observed_family(evidence)}",
+            confidence=Confidence.MEDIUM
+            if evidence.agree is not False and claim.modality == "stated"
+            else Confidence.LOW,
+            claim=claim,
+            fact=evidence.declared_fact or Fact("base_model", list(bases), "declared", "README.md: base_model"),
+            evidence=(Evidence("README.md", f"base_model: {escape(base)}"),),
+        )
+
+
+def _family_claims(name: str) -> tuple[Claim, ...]:
+    from naming import NameRefused, parse_name
+
+    try:
+        parsed = parse_name(name)
+    except NameRefused:
+        return ()
+    return tuple(
+        claim for claim in parsed.claims_of("family") if claim.role in ("", "main") and claim.modality != "ambiguous"
+    )
+
+
+def _apart(claim: Claim, evidence: FamilyEvidence) -> bool:
+    accept = accepted(claim)
+    own = (
+        {evidence.declared, evidence.class_family}
+        | evidence.declared_twins
+        | evidence.measured_set
+        | evidence.components
+    )
+    if not evidence.recognised or accept & own:
+        return False
+    roots = {series(name) for name in accept if len(name) > 2}
+    return not any(series(name) in roots or any(name.startswith(other) for other in accept) for name in own if name)
