@@ -123,6 +123,19 @@ def curated_surfaces(curated: Mapping[str, Any]) -> tuple[set[str], dict[str, tu
     return owned, generations
 
 
+def curated_variants(curated: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Model types under which a group's variants are published: `llava-onevision` -> llava_onevision, llava_qwen ...
+
+    A registered type of that very name is only one of them.
+    """
+    return {
+        surface(f"{name}-{word}"): variant["accepts"]
+        for block in curated["blocks"]
+        for name, entry in block["entries"].items()
+        for word, variant in entry.get("with", {}).items()
+    }
+
+
 def _generation_digits(model_type: str, group: str) -> str | None:
     """Digits of the generation in a model type: `qwen2_5_vl` of group `qwen` -> "25"; none in another group's type."""
     rest = surface(model_type).removeprefix(group)
@@ -135,11 +148,12 @@ def family_lexicon(curated: Mapping[str, Any], flags: Mapping[str, Any]) -> dict
 
     Args:
         curated: the curated family lexicon; its surfaces are left to it.
-        flags: lists `word` and `glue` of model types.
+        flags: lists `word`, `glue` and `silent` of model types.
     """
     version, prefixes = class_prefixes()
     owned, generations = curated_surfaces(curated)
     parts = part_types(prefixes)
+    variants = curated_variants(curated)
     described = {name for name in prefixes if surface(name) not in owned}
     taken = owned | {surface(name) for name in described}
     entries: dict[str, Any] = {}
@@ -152,10 +166,14 @@ def family_lexicon(curated: Mapping[str, Any], flags: Mapping[str, Any]) -> dict
                 aliases.append(alias)
         taken.update(aliases)
         entry: dict[str, Any] = {"aliases": aliases}
+        if model_type in flags["silent"]:
+            entry |= {"aliases": [], "only_aliases": True}
         if model_type in parts:
             entry["part"] = True
         if model_type in generations:
             entry["group"], entry["generation"] = generations[model_type]
+        if surface(model_type) in variants:
+            entry["accepts"] = list(dict.fromkeys((model_type, *variants[surface(model_type)])))
         entry |= {flag: True for flag in ("word", "glue") if model_type in flags[flag]}
         entries[model_type] = entry
     return {
