@@ -19,6 +19,8 @@ from clustering.blocks_names import Named, Path_, Token, words
 
 MIN_BLOCK_WEIGHTS = 2
 """Weights of two or more dimensions that a member needs to count as a block: a lone projection is not a layer."""
+MAX_NESTING = 8
+"""Indices of a path that are looked at; real models nest lists three or four deep."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,21 @@ class Stack:
     @property
     def depth(self) -> int:
         """Number of blocks, over all stages."""
-        return sum(self.depths) if self.depths else len(self.blocks)
+        if self.depths:
+            return sum(self.depths)
+        # a pruned block leaves a gap in the numbers and is still a layer; a sequence of other things leaves many
+        return self.span if 4 * (self.span - len(self.blocks)) <= self.span else len(self.blocks)
+
+    @property
+    def span(self) -> int:
+        """Blocks there would be without gaps in the numbering, if it starts at zero; else their number."""
+        first, last = self.blocks[0][0], self.blocks[-1][0]
+        return last + 1 if first == 0 else len(self.blocks)
 
     @cached_property
     def elements(self) -> int:
         """Parameters in all blocks."""
-        return sum(named.tensor.elements for _, tensors in self.blocks for named in tensors if not named.is_buffer)
+        return sum(named.elements for _, tensors in self.blocks for named in tensors if not named.is_buffer)
 
     @property
     def dotted(self) -> str:
@@ -88,32 +99,47 @@ class Stack:
         )
 
 
+class _Lists:
+    """All module lists of a model by path, and which lists lie inside which member."""
+
+    def __init__(self, tensors: Iterable[Named]) -> None:
+        self.members: dict[Path_, dict[int, list[Named]]] = {}
+        self.inner: dict[Path_, list[Path_]] = {}
+        for named in tensors:
+            outer: Path_ | None = None
+            for position in [place for place, token in enumerate(named.path) if isinstance(token, int)][:MAX_NESTING]:
+                prefix, index = named.path[:position], named.path[position]
+                if not isinstance(index, int):
+                    continue
+                if prefix not in self.members:
+                    self.members[prefix] = {}
+                    if outer is not None:
+                        self.inner.setdefault(outer, []).append(prefix)
+                self.members[prefix].setdefault(index, []).append(named)
+                outer = (*prefix, index)
+
+    def wraps(self, member: Path_) -> bool:
+        """Whether a longer list lies anywhere inside a member."""
+        return any(
+            len(self.members[prefix]) > 1 or any(self.wraps((*prefix, index)) for index in self.members[prefix])
+            for prefix in self.inner.get(member, ())
+        )
+
+
 def find_stacks(tensors: Iterable[Named], *, names_only: bool = False) -> tuple[Stack, ...]:
     """Outermost stacks of a model, largest first (by parameters, then by name).
 
     Lists of one member around the rest of the model (`0.auto_model...` of sentence-transformers) are seen through.
     """
-    grouped: dict[Path_, dict[int, list[Named]]] = {}
-    for named in tensors:
-        for position, token in enumerate(named.path):
-            if isinstance(token, int):
-                grouped.setdefault(named.path[:position], {}).setdefault(token, []).append(named)
-    accepted: list[Stack] = []
-    for prefix in sorted(grouped, key=lambda path: (len(path), tuple(map(str, path)))):
-        if any(_inside(prefix, stack) for stack in accepted):
+    lists = _Lists(tensors)
+    accepted: dict[Path_, Stack] = {}
+    for prefix in sorted(lists.members, key=lambda path: (len(path), tuple(map(str, path)))):
+        if any(isinstance(token, int) and prefix[:place] in accepted for place, token in enumerate(prefix)):
             continue
-        stack = _as_stack(prefix, grouped, names_only=names_only)
+        stack = _as_stack(prefix, lists, names_only=names_only)
         if stack is not None:
-            accepted.append(stack)
-    return tuple(sorted(accepted, key=lambda stack: (-stack.elements, -stack.depth, stack.dotted)))
-
-
-def _inside(prefix: Path_, stack: Stack) -> bool:
-    return (
-        len(prefix) > len(stack.prefix)
-        and prefix[: len(stack.prefix)] == stack.prefix
-        and isinstance(prefix[len(stack.prefix)], int)
-    )
+            accepted[prefix] = stack
+    return tuple(sorted(accepted.values(), key=lambda stack: (-stack.elements, -stack.depth, stack.dotted)))
 
 
 def _weights(tensors: Iterable[Named], *, names_only: bool) -> int:
@@ -122,28 +148,20 @@ def _weights(tensors: Iterable[Named], *, names_only: bool) -> int:
     return sum(len(named.shape) >= 2 and not named.is_buffer for named in tensors)
 
 
-def _as_stack(prefix: Path_, grouped: dict[Path_, dict[int, list[Named]]], *, names_only: bool) -> Stack | None:
-    members = grouped[prefix]
+def _as_stack(prefix: Path_, lists: _Lists, *, names_only: bool) -> Stack | None:
+    members = lists.members[prefix]
     blocks = tuple((index, tuple(members[index])) for index in sorted(members))
-    big = [index for index, tensors in blocks if _weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS]
-    if not big or (len(big) == 1 and _wraps(prefix, members[big[0]], grouped)):
+    big = {index for index, tensors in blocks if _weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS}
+    if not big or (len(big) == 1 and lists.wraps((*prefix, *big))):
         return None
-    stages = _stages(prefix, blocks, grouped, names_only=names_only)
+    stages = _stages(prefix, blocks, lists, names_only=names_only)
     if stages is not None:
         return Stack(prefix, blocks, *stages)
     if len(big) < len(blocks):  # stems, norms and projections that share the list with the blocks (nn.Sequential)
-        blocks = tuple(block for block in blocks if block[0] in set(big))
+        blocks = tuple(block for block in blocks if block[0] in big)
     if _unlike(prefix, blocks):
         return None
     return Stack(prefix, blocks)
-
-
-def _wraps(prefix: Path_, tensors: Sequence[Named], grouped: dict[Path_, dict[int, list[Named]]]) -> bool:
-    """Whether the only member of a list is a wrapper around a longer list."""
-    inner = {named.path[: len(prefix) + 1] for named in tensors}
-    return any(
-        len(path) > len(prefix) + 1 and path[: len(prefix) + 1] in inner and len(grouped[path]) > 1 for path in grouped
-    )
 
 
 def _unlike(prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]]) -> bool:
@@ -157,11 +175,7 @@ def _unlike(prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]]) -> boo
 
 
 def _stages(
-    prefix: Path_,
-    blocks: Sequence[tuple[int, Sequence[Named]]],
-    grouped: dict[Path_, dict[int, list[Named]]],
-    *,
-    names_only: bool,
+    prefix: Path_, blocks: Sequence[tuple[int, Sequence[Named]]], lists: _Lists, *, names_only: bool
 ) -> tuple[tuple[int, ...], Path_] | None:
     """Depths per stage and the place of the inner list when the members are stages, else None.
 
@@ -171,21 +185,21 @@ def _stages(
     if len(blocks) < 2:
         return None
     places: Counter[Path_] = Counter()
-    start = len(prefix)
-    for path, inner in grouped.items():
-        if len(path) > start and path[:start] == prefix and isinstance(path[start], int):
-            place = path[start + 1 :]
-            if any(isinstance(token, int) for token in place) or set(place) & words("experts"):
-                continue
-            if all(_weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS for tensors in inner.values()):
+    for index, _ in blocks:
+        for path in lists.inner.get((*prefix, index), ()):
+            place = path[len(prefix) + 1 :]
+            if not set(place) & words("experts") and all(
+                _weights(tensors, names_only=names_only) >= MIN_BLOCK_WEIGHTS
+                for tensors in lists.members[path].values()
+            ):
                 places[place] += 1
     best = [place for place, count in places.items() if count == len(blocks)]
     if not best:
         return None
     place = min(best, key=lambda path: (len(path), tuple(map(str, path))))
-    lists = [grouped[(*prefix, index, *place)] for index, _ in blocks]
-    depths = tuple(len(inner) for inner in lists)
-    widths = set(depths) if names_only else {_width(list(inner.values())[-1]) for inner in lists}
+    stages = [lists.members[(*prefix, index, *place)] for index, _ in blocks]
+    depths = tuple(len(inner) for inner in stages)
+    widths = set(depths) if names_only else {_width(inner[max(inner)]) for inner in stages}
     return (depths, place) if len(widths) > 1 else None
 
 

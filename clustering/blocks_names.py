@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ class Named:
     leaf: str
     """`weight`, `bias`, or the name of a bare parameter."""
     shape: tuple[int, ...]
+    is_buffer: bool = False
+    """Whether the tensor is state that no optimizer trains: statistics, masks, tables of constants."""
+    copies: int = 1
+    """How many tensors of the same shape this one stands for: the same matrix of each expert of a block."""
+    nbytes: int | None = None
+    """Bytes of all copies on disk, where known."""
+
+    @property
+    def elements(self) -> int:
+        """Elements of all copies."""
+        return self.tensor.elements * self.copies
 
     @property
     def is_kernel(self) -> bool:
@@ -64,57 +76,93 @@ class Named:
     @property
     def dotted(self) -> str:
         """The path as text, for messages and patterns."""
-        return ".".join(str(token) for token in self.path)
+        return ".".join(map(str, self.path))
 
     @property
     def module(self) -> str:
         """The last module word of the path (`query` of `encoder.layer.0.attention.self.query`)."""
         return next((token for token in reversed(self.path) if isinstance(token, str)), "")
 
-    @property
-    def is_buffer(self) -> bool:
-        """Whether the tensor is state that no optimizer trains: statistics, masks, tables of constants."""
-        if self.leaf in words("buffers") or self.tensor.dtype in {"BOOL", "I64", "I32", "I16"}:
-            return True
-        # gpt2 keeps its causal mask as `attn.bias` of shape [1, 1, n, n]
-        return (
-            self.leaf == "bias" and len(self.shape) == 4 and self.shape[:2] == (1, 1) and self.shape[2] == self.shape[3]
-        )
+
+def named_tensors(listing: TensorListing) -> tuple[Named, ...]:
+    """All tensors of a listing but training state, in order; like tensors of a block's experts stand as one."""
+    found: list[Named] = []
+    for tensor, copies, nbytes in _fold_experts(listing.tensors):
+        named = split(tensor, copies=copies, nbytes=nbytes)
+        if named is not None:
+            found.append(named)
+    return tuple(found)
 
 
-def split(tensor: Tensor) -> Named | None:
+def _fold_experts(tensors: Sequence[Tensor]) -> list[tuple[Tensor, int, int | None]]:
+    """(tensor, copies, bytes): one row for the same matrix of all experts of a block.
+
+    A mixture of 671 billion parameters lists 45,000 matrices of experts in 170 kinds; what is counted and compared
+    needs one of each kind and their number.
+    """
+    rows: list[tuple[Tensor, int, int | None]] = []
+    places: dict[tuple[str, str, tuple[int, ...], str], int] = {}
+    for tensor in tensors:
+        name = tensor.name
+        start = name.find("experts.") + len("experts.")
+        if start >= len("experts."):
+            if name.startswith("expert_", start):
+                start += len("expert_")
+            end = name.find(".", start)
+            if end > start and name[start:end].isdigit():
+                key = (name[:start], name[end:], tensor.shape, tensor.dtype)
+                place = places.get(key)
+                if place is not None:
+                    kept, copies, nbytes = rows[place]
+                    known = nbytes is not None and tensor.nbytes is not None
+                    rows[place] = (kept, copies + 1, (nbytes or 0) + (tensor.nbytes or 0) if known else None)
+                    continue
+                places[key] = len(rows)
+        rows.append((tensor, 1, tensor.nbytes))
+    return rows
+
+
+def split(tensor: Tensor, *, copies: int = 1, nbytes: int | None = None) -> Named | None:
     """The tensor as a `Named`, or None for training state (optimizer slots, counters, copies)."""
     name = _TF_SUFFIX.sub("", tensor.name)
     if ".OPTIMIZER_SLOT" in name:
         return None
     slashed = "/" in name
-    raw = [part for part in (name.split("/") if slashed else name.split(".")) if part][:MAX_TOKENS]
-    while len(raw) > 1 and raw[0] in words("containers"):
-        raw.pop(0)
-    lowered = [part.lower() for part in raw]
-    if not raw or any(part in words("training") for part in (lowered[0], lowered[-1])):
+    lowered = [part for part in name.lower().split("/" if slashed else ".") if part][:MAX_TOKENS]
+    while len(lowered) > 1 and lowered[0] in words("containers"):
+        lowered.pop(0)
+    if not lowered or lowered[0] in words("training") or lowered[-1] in words("training"):
         return None
-    renamed: dict[str, str] = roles()["leaves"]
-    leaf = renamed.get(lowered[-1], lowered[-1])
+    last = lowered.pop()
+    leaf = str(roles()["leaves"].get(last, last))
     tokens: list[Token] = []
-    for position, part in enumerate(lowered[:-1]):
-        following = lowered[position + 1]
-        tokens.extend(_tokens(part, slashed=slashed, before_index=following.isdigit()))
-    return Named(tensor, tuple(tokens), leaf, _orient(tensor.shape, lowered[-1]))
+    for position, part in enumerate(lowered):
+        following = lowered[position + 1] if position + 1 < len(lowered) else last
+        tokens.extend(_tokens(part, slashed, following.isdigit()))
+    shape = _orient(tensor.shape, last)
+    return Named(tensor, tuple(tokens), leaf, shape, _is_buffer(leaf, shape, tensor.dtype), copies, nbytes)
 
 
-def _tokens(part: str, *, slashed: bool, before_index: bool) -> list[Token]:
-    if part.isdigit() and len(part) <= 6:
-        return [int(part)]
+def _is_buffer(leaf: str, shape: tuple[int, ...], dtype: str) -> bool:
+    if leaf in words("buffers") or dtype in {"BOOL", "I64", "I32", "I16"}:
+        return True
+    # gpt2 keeps its causal mask as `attn.bias` of shape [1, 1, n, n]
+    return leaf == "bias" and len(shape) == 4 and shape[:2] == (1, 1) and shape[2] == shape[3]
+
+
+@lru_cache(maxsize=4096)
+def _tokens(part: str, slashed: bool, before_index: bool) -> tuple[Token, ...]:
+    if part.isdecimal() and len(part) <= 6:
+        return (int(part),)
     stage = _STAGE.match(part) if before_index else None
     if stage is not None:
-        return [stage[1], int(stage[2])]
+        return (stage[1], int(stage[2]))
     indexed = _INDEXED.match(part)
-    if indexed is not None and (
-        indexed[1] in _CONTAINER_STEMS or (slashed and indexed[1].rstrip("_.-") in _CONTAINER_STEMS)
-    ):
-        return [indexed[1].rstrip("_.-"), int(indexed[2])]
-    return [part]
+    if indexed is not None:
+        stem = indexed[1].rstrip("_.-") if slashed else indexed[1]
+        if stem in _CONTAINER_STEMS:
+            return (stem, int(indexed[2]))
+    return (part,)
 
 
 def _orient(shape: tuple[int, ...], leaf: str) -> tuple[int, ...]:
@@ -126,8 +174,3 @@ def _orient(shape: tuple[int, ...], leaf: str) -> tuple[int, ...]:
     if len(shape) in {4, 5}:
         return (shape[-1], shape[-2], *shape[:-2])
     return shape
-
-
-def named_tensors(listing: TensorListing) -> tuple[Named, ...]:
-    """All tensors of a listing but training state, in order, with a common outer wrapper removed."""
-    return tuple(named for named in (split(tensor) for tensor in listing.tensors) if named is not None)

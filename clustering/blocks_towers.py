@@ -12,7 +12,7 @@ from functools import cache
 from typing import Literal
 
 from clustering.blocks import Stack, find_stacks
-from clustering.blocks_names import Named, named_tensors, roles, words
+from clustering.blocks_names import Named, Path_, named_tensors, roles, words
 from clustering.tensors import TensorListing
 
 Modality = Literal["plain", "text", "vision", "audio", "backbone", "auxiliary"]
@@ -35,19 +35,20 @@ class Towers:
     """The text half of a two-tower model."""
     backbone: Stack | None = None
 
-    @property
-    def loose(self) -> tuple[Named, ...]:
-        """Tensors outside of every stack: embeddings, stems, heads."""
-        prefixes = [stack.prefix for stack in self.stacks]
-        return tuple(named for named in self.named if not any(_in_stack(named, prefix) for prefix in prefixes))
+    loose: tuple[Named, ...] = ()
+    """Tensors outside of every stack: embeddings, stems, heads."""
 
 
-def _in_stack(named: Named, prefix: tuple[str | int, ...]) -> bool:
-    return (
-        len(named.path) > len(prefix)
-        and named.path[: len(prefix)] == prefix
-        and isinstance(named.path[len(prefix)], int)
-    )
+def _loose(named: Sequence[Named], stacks: Sequence[Stack]) -> tuple[Named, ...]:
+    prefixes = {stack.prefix for stack in stacks}
+    lengths = sorted({len(prefix) for prefix in prefixes})
+
+    def inside(path: Path_) -> bool:
+        return any(
+            len(path) > length and isinstance(path[length], int) and path[:length] in prefixes for length in lengths
+        )
+
+    return tuple(item for item in named if not inside(item.path))
 
 
 def modality(stack: Stack) -> Modality:
@@ -90,7 +91,7 @@ def find_towers(listing: TensorListing) -> Towers:
     for stack in stacks:
         by.setdefault(modality(stack), []).append(stack)
     vision, audio, backbone, text = (_first(by.get(role, ())) for role in ("vision", "audio", "backbone", "text"))
-    found = Towers(named, stacks, vision=vision, audio=audio, backbone=backbone)
+    found = Towers(named, stacks, vision=vision, audio=audio, backbone=backbone, loose=_loose(named, stacks))
     plain = by.get("plain", [])
     own = sorted([*plain, *by.get("text", ())], key=lambda stack: -stack.elements)
     if not own:
@@ -149,7 +150,7 @@ def _with(
     vision = None if towers.vision is main else towers.vision
     audio = None if towers.audio is main else towers.audio
     backbone = None if towers.backbone is main else towers.backbone
-    return Towers(towers.named, towers.stacks, main, encoder, decoder, vision, audio, text, backbone)
+    return Towers(towers.named, towers.stacks, main, encoder, decoder, vision, audio, text, backbone, towers.loose)
 
 
 def is_of(named: Named, stack: Stack, modality: str) -> bool:

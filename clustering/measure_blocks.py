@@ -171,25 +171,25 @@ def experts(stack: Stack, hidden: int | None) -> Experts | None:
     widths: Counter[int] = Counter()
     for _, tensors in stack.blocks:
         inner: Counter[int] = Counter()
-        indices: set[int] = set()
+        listed: Counter[tuple[Path_, str]] = Counter()
         stacked: Counter[int] = Counter()
         for named in tensors:
             suffix = stack.suffix(named)
             if not _is_expert(suffix) or named.is_buffer:
                 continue
-            elements += named.tensor.elements
-            position = next((place for place, token in enumerate(suffix) if token in words("experts")), None)
-            follower = suffix[position + 1] if position is not None and position + 1 < len(suffix) else None
-            if isinstance(follower, int):
-                indices.add(follower)
+            elements += named.elements
+            places = [place + 1 for place, token in enumerate(suffix) if token in words("experts")]
+            rest = suffix[places[-1] :] if places else ()
+            if rest and isinstance(rest[0], int):
+                listed[rest[1:], named.leaf] += named.copies
                 inner.update(size for size in named.shape if len(named.shape) == 2 and size != hidden)
             elif len(named.shape) == 3:
                 stacked[named.shape[0]] += 1
                 inner.update(size for size in named.shape[1:] if size != hidden)
         if inner and not widths:
             widths = inner  # one block tells; later ones repeat it
-        if indices:
-            counts[len(indices)] += 1
+        if listed:
+            counts[max(listed.values())] += 1
         elif stacked:
             counts[stacked.most_common(1)[0][0]] += 1
     if not counts:

@@ -58,10 +58,10 @@ def count(tensors: Sequence[Named]) -> Counts:
     """Counts parameters."""
     own = unique(tensors)
     trained = [named for named in own if not named.is_buffer]
-    parameters = sum(named.tensor.elements for named in trained)
-    buffers = sum(named.tensor.elements for named in own if named.is_buffer)
-    shared = sum(named.tensor.elements for named in tensors) - sum(named.tensor.elements for named in own)
-    return Counts(parameters, len(trained), shared, buffers)
+    parameters = sum(named.elements for named in trained)
+    buffers = sum(named.elements for named in own if named.is_buffer)
+    shared = sum(named.elements for named in tensors) - sum(named.elements for named in own)
+    return Counts(parameters, sum(named.copies for named in trained), shared, buffers)
 
 
 def dtype_facts(tensors: Sequence[Named]) -> list[Fact]:
@@ -69,9 +69,8 @@ def dtype_facts(tensors: Sequence[Named]) -> list[Fact]:
     size: Counter[str] = Counter()
     for named in unique(tensors):
         if not named.is_buffer:
-            tensor = named.tensor
-            size[tensor.dtype] += (
-                tensor.nbytes if tensor.nbytes is not None else tensor.elements * WIDTHS.get(tensor.dtype, 1)
+            size[named.tensor.dtype] += (
+                named.nbytes if named.nbytes is not None else named.elements * WIDTHS.get(named.tensor.dtype, 1)
             )
     total = sum(size.values())
     if not total:
@@ -89,9 +88,9 @@ def quantization_facts(listing: TensorListing, tensors: Sequence[Named]) -> list
         packed = listing.quantization
         facts.append(Fact("quantization", {"method": packed.method, "bits": packed.bits}, "measured", packed.source))
     own = [named for named in unique(tensors) if not named.is_buffer]
-    elements = sum(named.tensor.elements for named in own)
-    if elements and not listing.incomplete and all(named.tensor.nbytes is not None for named in own):
-        size = sum(named.tensor.nbytes or 0 for named in own)
+    elements = sum(named.elements for named in own)
+    if elements and not listing.incomplete and all(named.nbytes is not None for named in own):
+        size = sum(named.nbytes or 0 for named in own)
         if size:
             facts.append(
                 Fact(

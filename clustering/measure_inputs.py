@@ -27,7 +27,7 @@ class Embeddings:
         tables = [table for table in (self.tokens, self.output, *self.positions) if table is not None]
         if self.tokens is not None and self.output is not None and _shared(self.tokens, self.output):
             tables.remove(self.output)
-        return sum(table.tensor.elements for table in tables)
+        return sum(table.elements for table in tables)
 
 
 def _shared(first: Named, second: Named) -> bool:

@@ -15,7 +15,7 @@ from clustering.tensors import TensorListing
 def layers_of(listing: TensorListing, stack: Stack) -> tuple[int, str]:
     """Blocks of a stack, less trailing multi-token-prediction blocks, with a source that says what was counted."""
     extra = _prediction_blocks(stack)
-    depth = stack.depth - extra
+    depth = (stack.span if listing.incomplete and not stack.depths else stack.depth) - extra
     source = f"{depth} blocks of {stack.dotted or 'the model'}"
     if extra:
         source += f", {extra} prediction blocks behind them not counted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 import pytest
@@ -416,6 +417,35 @@ def test_missing_shards_give_lower_bounds_that_say_so() -> None:
     facts = {fact.kind: fact for fact in measured_facts(listing(llama(), incomplete=("model-00002.safetensors",)))}
     assert "parameters" not in facts
     assert "at least" in facts["layers"].source
+
+
+def test_gaps_in_the_numbering() -> None:
+    pruned = {name: shape for name, shape in llama(layers=12).items() if ".layers.5." not in name}
+    assert values(pruned)["layers"] == 12, "a block without weights is still a layer"
+    sparse = {
+        name: shape
+        for name, shape in llama(layers=12).items()
+        if not any(f".layers.{odd}." in name for odd in (1, 3, 5, 7, 9, 11))
+    }
+    assert values(sparse)["layers"] == 6
+    shard = {
+        name: shape
+        for name, shape in llama(layers=12).items()
+        if any(f".layers.{late}." in name for late in (0, 9, 10))
+    }
+    facts = {fact.kind: fact for fact in measured_facts(listing(shard, incomplete=("x",)))}
+    assert facts["layers"].value == 11
+
+
+def test_hostile_nesting_is_bounded() -> None:
+    deep = {".".join([str(number)] + ["0"] * 60 + ["weight"]): (2, 2) for number in range(2000)}
+    flat = {f"a{number}.0.b.weight": (2, 2) for number in range(5000)} | {
+        f"a{number}.0.c.weight": (2, 2) for number in range(5000)
+    }
+    started = time.monotonic()
+    values(deep)
+    values(flat)
+    assert time.monotonic() - started < 10
 
 
 def test_adapter() -> None:
