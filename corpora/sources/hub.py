@@ -128,7 +128,12 @@ class HubSource(PackageSource):
         if options.offline or offline_by_environment():
             return self._open_offline(address.repo_id, revision, cache, options)
         client = HubClient(endpoint_of(options), options.token, self._patience, self._sleep)
-        info = self._info(client, address.repo_id, revision)
+        try:
+            info = self._info(client, address.repo_id, revision)
+        except UnavailableError as error:
+            if is_folder(cache / cache_folder(address.repo_id) / "snapshots"):
+                raise UnavailableError(f"{error}, or work offline: the cache holds a copy") from error
+            raise
         metadata = metadata_of(info)
         served = info.id if isinstance(info.id, str) and info.id else address.repo_id
         if metadata.gated:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -115,6 +114,8 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
     if value.isdigit() and len(value) < 10:
         return float(value)
     if value:
+        from email.utils import parsedate_to_datetime
+
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - now())
         except (TypeError, ValueError):
@@ -134,11 +135,12 @@ class HubClient:
         patience: Patience | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        from huggingface_hub import constants
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # lazily exported
 
         self.endpoint = endpoint.rstrip("/")
         self.token = token
-        self.patience = patience or Patience()
+        self.patience = patience or Patience(timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
         self.transfer = Transfer()
         self._sleep = sleep
         self._headers: dict[str, str] = {

@@ -25,8 +25,8 @@ _EXAMPLE: Final = "give a folder, a weight file, owner/repo, or an address such 
 _ANONYMOUS: Final = re.compile(
     r"(?:tf_|flax_|pytorch_|diffusion_pytorch_|adapter_|consolidated|open_clip_)*(?:model|weights|variables|saved_model)?"
     r"(?:[-_.](?:\d+|of|fp16|bf16|fp32|best|final|last|state|dict|index|safetensors|non_ema))*"
-    r"|checkpoints?(?:[-_.]?\d+)?|ckpt(?:[-_.]?\d+)?|tmp.*|temp.*|out(?:put)?s?|results?|runs?|dist|build|data|src|new|folder"
-    r"|untitled.*|[0-9a-f]{40}|\d+|main|snapshots?|blobs?|downloads?|desktop|home|root|cwd|test|tests",
+    r"|checkpoints?(?:[-_.]?\d+)?|ckpt(?:[-_.]?\d+)?|tmp[-_.]?\w{0,12}|temp(?:[-_.]?\d+)?|out(?:put)?s?|results?|runs?|dist|build|data|src|new|folder"
+    r"|untitled(?:[-_. ]?\d+)?|[0-9a-f]{40}|\d+|main|snapshots?|blobs?|downloads?|desktop|home|root|cwd|test|tests",
     re.IGNORECASE,
 )
 """Names of folders and files that programs give and nobody means as the name of a model."""

@@ -228,6 +228,16 @@ def test_nobody_listens(opened):
         opened("acme/x", endpoint=f"http://127.0.0.1:{port}")
 
 
+def test_copy_in_the_cache_is_mentioned_and_not_used_silently(hub, opened):
+    from huggingface_hub import hf_hub_download
+
+    hub.add("acme/x", {"config.json": "{}"})
+    hf_hub_download("acme/x", "config.json", endpoint=hub.endpoint, cache_dir=opened.cache, token=False)
+    hub.fault(MODEL, "status", status=503, times=None)
+    with pytest.raises(UnavailableError, match=r"answered 503; .* or work offline: the cache holds a copy$"):
+        opened("acme/x")
+
+
 def test_message_of_the_hub_is_made_harmless(hub, opened, package):
     hub.fault("config.json", "status", status=418, headers={"X-Error-Message": "tea\x1b[31m"}, times=None)
     with pytest.raises(UnavailableError, match=r"answered 418 \(tea\\x1b\[31m\)"):

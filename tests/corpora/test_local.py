@@ -1,54 +1,17 @@
-"""Folders, single files and the hub's cache on this machine."""
+"""Folders and single files on this machine."""
 
 from __future__ import annotations
 
 import os
 import socket
-import struct
 from pathlib import Path
 
 import pytest
+from layouts import WEIGHTS, make
 
 from clustering.errors import ReaderError
-from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError, OfflineError, PackageError
+from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
 from corpora.sources import open_package
-from corpora.sources.names import folder_name, given_name, weak_name
-
-HEADER = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
-WEIGHTS = struct.pack("<Q", len(HEADER)) + HEADER + bytes(8)
-
-
-def make(folder: Path, **files: bytes | str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        path = folder / name.replace("__", "/").replace("_json", ".json").replace("_md", ".md").replace(
-            "_st", ".safetensors"
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return folder
-
-
-def cache_repo(root: Path, repo_id: str, commits: dict[str, dict[str, bytes]], refs: dict[str, str]) -> Path:
-    """A repository as the hub's client lays it out: snapshots of links into blobs."""
-    repository = root / f"models--{repo_id.replace('/', '--')}"
-    (repository / "blobs").mkdir(parents=True)
-    for commit, files in commits.items():
-        for path, data in files.items():
-            blob = repository / "blobs" / str(abs(hash((commit, path))))
-            blob.write_bytes(data)
-            link = repository / "snapshots" / commit / path
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(os.path.relpath(blob, link.parent))
-    (repository / "refs").mkdir()
-    for name, commit in refs.items():
-        path = repository / "refs" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(commit)
-    return repository
-
-
-# ---- folders
 
 
 def test_folder_with_nested_files(tmp_path):
@@ -283,74 +246,6 @@ def test_front_matter_longer_than_the_first_block(tmp_path):
     assert len(open_package(str(folder)).card().tags) == 901
 
 
-# ---- whose name it is
-
-
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("https://huggingface.co/acme/bert-base", "acme/bert-base"),
-        ("https://user:secret@huggingface.co/acme/bert-base", "acme/bert-base"),
-        ("https://huggingface.co/acme/bert-base.git", "acme/bert-base"),
-        ("git@hf.co:acme/bert-base", "acme/bert-base"),
-        ("ssh://git@hf.co/acme/bert-base", "acme/bert-base"),
-        ("https://huggingface.co/gpt2", "gpt2"),
-        ("https://hub.example/acme/bert-base", "acme/bert-base"),
-        ("https://github.com/acme/bert-base", None),
-        ("git@github.com:acme/bert-base.git", None),
-        ("https://huggingface.co/datasets/acme/x", None),
-        ("../elsewhere", None),
-        ("https://[", None),
-    ],
-)
-def test_checkout_of_a_hub_repository(tmp_path, monkeypatch, url, name):
-    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
-    folder = make(tmp_path / "checkout", config_json="{}")
-    (folder / ".git").mkdir()
-    (folder / ".git" / "config").write_text(
-        f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {url}\n[x]\n\turl = y\n'
-    )
-    package = open_package(str(folder))
-    assert (package.name, package.name_basis) == ((name, "remote") if name else ("checkout", "weak"))
-
-
-def test_remotes_other_than_origin(tmp_path):
-    folder = make(tmp_path / "checkout", config_json="{}")
-    (folder / ".git").mkdir()
-    config = folder / ".git" / "config"
-    config.write_text('[remote "hub"]\nurl = https://huggingface.co/a/b\n')
-    assert open_package(str(folder)).name == "a/b"
-    config.write_text(
-        '[remote "hub"]\nurl = https://huggingface.co/a/b\n[remote "x"]\nurl = https://huggingface.co/c/d\n'
-    )
-    assert open_package(str(folder)).name_basis == "weak"
-    config.unlink()
-    os.mkfifo(config)
-    assert open_package(str(folder)).name_basis == "weak"
-
-
-def test_order_of_names(tmp_path):
-    card = "---\ndara: {name: card/name}\n---\n"
-    remote = '[remote "origin"]\nurl = https://huggingface.co/remote/name\n'
-    folder = make(tmp_path / "weak", README_md=card)
-    assert (open_package(str(folder)).name, open_package(str(folder)).name_basis) == ("card/name", "card")
-    (folder / ".git").mkdir()
-    (folder / ".git" / "config").write_text(remote)
-    assert open_package(str(folder)).name == "remote/name"
-    folder = folder.rename(tmp_path / "folder--name")
-    assert open_package(str(folder)).name == "folder/name"
-    assert open_package(str(folder), name="given/name").name == "given/name"
-
-
-@pytest.mark.parametrize("name", ["a/b/c", "''", "[x]", "{a: b}"])
-def test_bad_name_in_a_card_is_no_name(tmp_path, name):
-    folder = make(tmp_path / "weak", README_md=f"---\ndara: {{name: {name}}}\n---\n")
-    assert open_package(str(folder)).name_basis == ("weak" if name != "[x]" else "card")
-
-
-# ---- single files
-
-
 def test_single_file(tmp_path):
     path = tmp_path / "Llama-2-7B-Chat.Q4_K_M.gguf"
     path.write_bytes(b"GGUF")
@@ -397,154 +292,3 @@ def test_single_file_behind_a_link_and_its_missing_neighbour(tmp_path):
 def test_names_that_programs_give_are_no_names(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     assert open_package(str(tmp_path / name)).name is None
-
-
-# ---- the hub's cache
-
-A, B = "a" * 40, "b" * 40
-
-
-def test_cached_package(tmp_path):
-    repository = cache_repo(
-        tmp_path,
-        "acme/x",
-        {A: {"config.json": b'{"v": 1}', "sub/m.safetensors": WEIGHTS}, B: {"config.json": b'{"v": 2}'}},
-        {"main": B, "refs/pr/1": A},
-    )
-    package = open_package(str(repository))
-    assert (package.source, package.name, package.revision) == ("hub-cache", "acme/x", B)
-    assert package.config().value == {"v": 2}
-    older = open_package(str(repository), revision=A)
-    assert older.config().value == {"v": 1}
-    assert older.paths == ("config.json", "sub/m.safetensors")
-    assert open_package(str(repository), revision="refs/pr/1").revision == A
-    assert open_package(str(repository / "snapshots" / A)).revision == A
-    assert open_package(str(repository / "snapshots" / A)).name == "acme/x"
-    assert open_package(str(tmp_path), name="acme/x").revision == B
-
-
-def test_cached_package_without_owner(tmp_path):
-    assert open_package(str(cache_repo(tmp_path, "gpt2", {A: {"config.json": b"{}"}}, {"main": A}))).name == "gpt2"
-
-
-def test_cache_without_main_branch(tmp_path):
-    repository = cache_repo(tmp_path, "acme/x", {A: {"config.json": b"{}"}, B: {"config.json": b"{}"}}, {})
-    os.utime(repository / "snapshots" / A, (2_000_000_000, 2_000_000_000))
-    package = open_package(str(repository))
-    assert package.revision == A
-    assert package.notes == ("the cache holds 2 snapshots and no main branch; the newest is used",)
-
-
-def test_cache_needs_a_name(tmp_path):
-    cache_repo(tmp_path, "acme/x", {A: {"config.json": b"{}"}}, {"main": A})
-    with pytest.raises(InvalidTargetError, match="name one of them with --name"):
-        open_package(str(tmp_path))
-    with pytest.raises(NotFoundError, match="acme/y is not in the cache"):
-        open_package(str(tmp_path), name="acme/y")
-    with pytest.raises(InvalidTargetError):
-        open_package(str(tmp_path), name="../../etc")
-
-
-@pytest.mark.parametrize("revision", ["../../../secret", "/etc/passwd", "nope", "refs/../../secret"])
-def test_revisions_do_not_leave_the_cache(tmp_path, revision):
-    repository = cache_repo(tmp_path, "acme/x", {A: {"config.json": b"{}"}}, {"main": A})
-    (tmp_path / "secret").write_text(A)
-    with pytest.raises(NotFoundError, match="is not in the cache"):
-        open_package(str(repository), revision=revision)
-
-
-def test_links_out_of_the_blobs_are_not_followed(tmp_path):
-    repository = cache_repo(tmp_path, "acme/x", {A: {"config.json": b"{}"}}, {"main": A})
-    (tmp_path / "secret").write_text("{}")
-    (repository / "snapshots" / A / "leak.json").symlink_to("../../../secret")
-    package = open_package(str(repository))
-    assert package.paths == ("config.json",)
-    assert package.skipped[0][0] == "leak.json"
-
-
-def test_cache_whose_blob_is_missing(tmp_path):
-    repository = cache_repo(tmp_path, "acme/x", {A: {"config.json": b"{}"}}, {"main": A})
-    for blob in (repository / "blobs").iterdir():
-        blob.unlink()
-    with pytest.raises(NotFoundError, match="download the package again"):
-        open_package(str(repository))
-
-
-# ---- targets and names
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "",
-        "  ",
-        "/nowhere/at/all",
-        "./x",
-        "x.safetensors",
-        "a/b/c",
-        "a\0b",
-        "\x1b]0;x\x07",
-        "x" * 10_000,
-        "\ud800",
-        "~/x",
-        "C:\\x",
-    ],
-)
-def test_bad_targets_are_one_harmless_line(target, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(PackageError) as caught:
-        open_package(target, offline=True, cache_dir=tmp_path)
-    assert not isinstance(caught.value, OfflineError)
-    assert caught.value.exit_code_hint == 3
-    message = str(caught.value)
-    assert message.isprintable()
-    assert len(message) < 500
-
-
-def test_folder_wins_over_the_hub(tmp_path, monkeypatch):
-    make(tmp_path / "acme" / "x", config_json="{}")
-    monkeypatch.chdir(tmp_path)
-    assert open_package("acme/x").source == "folder"
-
-
-@pytest.mark.parametrize(
-    ("folder", "name"),
-    [
-        ("a--b", ("a", "b")),
-        ("a--b.c-d_e", ("a", "b.c-d_e")),
-        ("models--a--b", ("a", "b")),
-        ("models--gpt2", (None, "gpt2")),
-        ("a---b", ("a", "-b")),
-        ("a-b", None),
-        ("a--", None),
-        ("--b", None),
-        ("a--b--c", None),
-        ("models--a--b--c", None),
-    ],
-)
-def test_names_in_folders(folder, name):
-    found = folder_name(folder)
-    assert (found and (found.owner, found.repo)) == name
-
-
-@pytest.mark.parametrize("name", ["", "/", "a/", "/b", "a/b/c", "x" * 10_001])
-def test_given_names_are_checked(name):
-    with pytest.raises(InvalidTargetError):
-        given_name(name)
-
-
-@pytest.mark.parametrize("name", ["x" * 10_000, "模型", "a\x1bb", "a/b c"])
-def test_given_names_may_be_odd(name):
-    assert given_name(name).repo
-
-
-@pytest.mark.parametrize("name", ["bert-base", "llama", "my_model", "testimony", "runner", "output-bert", "models"])
-def test_weak_names(name):
-    assert weak_name(name) is not None
-
-
-@pytest.mark.parametrize(
-    "name", ["model", "tmpab12", "checkpoint-500", "output", A, ".", "..", "---", "", "123", ".hidden"]
-)
-def test_names_nobody_meant(name):
-    assert weak_name(name) is None
