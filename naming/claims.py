@@ -49,6 +49,8 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
     if segment.role == "backbone":
         yield _backbone(scene, place, segment)
         return
+    if segment.role == "main" and entry is not None and _is_vague_brand(scene, segment):
+        return
     distinct = {
         str(other.value) for other in scene.segments if other.category == "architecture" and other.role == "main"
     }
@@ -110,7 +112,7 @@ def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable
     entry = segment.entry
     if entry is None or mains or not entry.get("family"):
         return
-    if any(other.category == "architecture" for other in scene.segments) or _is_vague_brand(segment):
+    if any(other.category == "architecture" for other in scene.segments) or _is_vague_brand(scene, segment):
         return
     modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
     family = entry.get("family")
@@ -118,13 +120,29 @@ def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable
     yield Claim("family", family, segment.text, modality, "main", accepts)
 
 
-def _is_vague_brand(segment: Segment) -> bool:
-    """Whether a brand says nothing firm about the family: it is also the name of a data set, or it is a brand of
-    encoders whose releases differ in family and whose name has no family in it (`declutr`)."""
+def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
+    """Whether a brand says nothing firm about the family.
+
+    It is also the name of a data set; or its releases differ in family, and either they are encoders whose name has no
+    family in it (`declutr`), or no size shows that a language model is meant.
+    """
     entry = segment.entry
     if entry is None or any(meaning.category == "dataset" for meaning in segment.entries):
         return True
-    return entry.get("strength") == "usual" and domain_of(str(entry.get("family"))) in ("encoder", "seq2seq", "gpt")
+    if scene.lexicon.entries(f"{segment.key}data", "dataset"):
+        return True
+    domain = domain_of(str(entry.get("family")))
+    if domain == "composite" and entry.get("outside"):
+        return True
+    if entry.get("strength") != "usual":
+        return False
+    if domain in ("encoder", "seq2seq", "gpt"):
+        return not _STEM.search(segment.key)
+    return segment.category == "product" and domain == "llm" and not scene.parameters
+
+
+_STEM = re.compile(r"bert|bart|electra|t5|gpt|former|xlm|pegasus|roberta|bird|minilm|mpnet|led\b")
+"""Family words inside brands of encoders and encoder-decoders."""
 
 
 def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:

@@ -258,6 +258,8 @@ def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, .
         return left, right
     first = {entry.category for entry in left} & _ITEMS
     second = {entry.category for entry in right} & _ITEMS
+    if "size" in first and right and phrase.category == "other":
+        return left, right  # `base-model`
     if not first or not second:
         return None
     if phrase.category == "task":
@@ -266,8 +268,7 @@ def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, .
         return (left, right) if "size" in first else None
     if first & second:
         values = {entry.value for entry in (*left, *right) if entry.category == phrase.category}
-        distinct = len(values) > 1 and phrase.value not in values
-        return (left, right) if distinct and phrase.category in _STACKED else None
+        return (left, right) if len(values) > 1 and phrase.category in _STACKED else None
     return left, right
 
 
@@ -293,8 +294,8 @@ def _dataset_parts(
     if not left or not right:
         return None
     categories = {entry.category for entry in left}, {entry.category for entry in right}
-    same = any(entry.category == "dataset" and entry.value == phrase.value for entry in (*left, *right))
-    if same or ("language" in categories[0] and "task" in categories[1]) or "adaptation" in categories[0]:
+    same = [any(entry.value == phrase.value for entry in half) for half in (left, right)]
+    if same[0] != same[1] or ("language" in categories[0] and "task" in categories[1]) or "adaptation" in categories[0]:
         return left, right
     return None
 
@@ -336,7 +337,7 @@ def _is_extended(written: str, surface: str, known: set[str], category: str, fam
     """
     if category == "architecture" and _SIZED.search(written):
         return True
-    glued = _GLUED_SIZE.search(surface)
+    glued = _GLUED_SIZE.search(surface) if category == "architecture" else None
     if glued and surface[: glued.start()] in known:
         return True
     numbered = _NUMBERED.search(surface)

@@ -38,7 +38,7 @@ CACHE_SIZE = 1 << 14
 """Chunks whose atoms are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 CACHED_LENGTH = 40
 
-KNOWN, SHAPE, CODED, UNKNOWN = 10, 9, 6, 1
+KNOWN, SHAPE, CODED, UNKNOWN = 10, 10, 6, 1
 """Points for each character that a lexicon entry, a numeric shape, two letters with a number, or nothing explains."""
 CUT = 5
 """Points that each segment costs, so that the longest explanation wins."""
@@ -106,7 +106,7 @@ class Segmenter:
         """
         starts, ends, chunks = self._atoms(repo, folded)
         path = self._best_path(folded, starts, ends, chunks)
-        return self._refine(repo, path, starts, ends, chunks)
+        return self._refine(repo, folded, path, starts, ends, chunks)
 
     def _atoms(self, repo: str, folded: str) -> tuple[list[int], list[int], list[int]]:
         starts: list[int] = []
@@ -218,7 +218,7 @@ class Segmenter:
         return path
 
     def _refine(
-        self, repo: str, path: list[_Step], starts: list[int], ends: list[int], chunks: list[int]
+        self, repo: str, folded: str, path: list[_Step], starts: list[int], ends: list[int], chunks: list[int]
     ) -> list[Segment]:
         """Make segments of a path: put together again what was cut inside a word without good reason."""
         result: list[Segment] = []
@@ -238,13 +238,13 @@ class Segmenter:
                 for i, j, key, kind, meanings in run
             ]
             if any(piece.key in cuts and len(piece.text) > len(piece.key) for piece in pieces):
-                pieces = self._cut_phrases(repo, pieces)
+                pieces = self._cut_phrases(repo, folded, pieces)
             if len(pieces) > 1 or not (pieces[0].entries or pieces[0].kind != "word"):
                 pieces = self._settle(repo, pieces)
             result += pieces
         return result
 
-    def _cut_phrases(self, repo: str, pieces: list[Segment]) -> list[Segment]:
+    def _cut_phrases(self, repo: str, folded: str, pieces: list[Segment]) -> list[Segment]:
         """Cut phrases of several items where the text has a separator between them."""
         result = []
         queue = list(reversed(pieces))
@@ -257,8 +257,11 @@ class Segmenter:
                 continue
             offset, left, right = cut
             behind, before = place
+            start = piece.start + behind
+            shape = patterns.match(folded, start)
+            kind = shape[0] if shape is not None and shape[1] == piece.end else "word"
             first = Segment(repo, piece.start, piece.start + before, piece.key[:offset], "word", left, piece.chunk)
-            second = Segment(repo, piece.start + behind, piece.end, piece.key[offset:], "word", right, piece.chunk + 1)
+            second = Segment(repo, start, piece.end, piece.key[offset:], kind, right, piece.chunk + 1)
             queue += (second, first)
         return result
 
@@ -272,10 +275,7 @@ class Segmenter:
                     _extend(repo, last, piece)
                     continue
             merged.append(piece)
-        if (
-            any(map(_is_hidden_word, merged, merged[1:] + merged[:1]))
-            and sum(piece.key.isalpha() for piece in merged) > 1
-        ):
+        if len(merged) > 1 and _is_one_word(merged):
             merged = _merge_glued(repo, merged)
         elif any(not piece.entries and piece.kind == "word" for piece in merged) and not any(
             self._worth_cutting(piece, merged[place + 1] if place + 1 < len(merged) else None)
@@ -297,7 +297,7 @@ class Segmenter:
                     return True
                 if entry.get("glue") and (not entry.get("word") or piece.text.isupper() or len(piece.key) > 4):
                     return True
-            elif entry.category in ("task", "format", "quantization") and len(piece.key) >= 3:
+            elif entry.category in ("task", "format", "quantization") and (len(piece.key) > 3 or piece.text.isupper()):
                 return True
             elif entry.category in ("dataset", "language", "adaptation") and len(piece.key) >= 5:
                 return True
@@ -368,16 +368,33 @@ def _fitting(
     return tuple(fitting)
 
 
-def _is_hidden_word(piece: Segment, behind: Segment) -> bool:
-    """Whether a piece of a chunk is only a family word that also hides in other words (`BIT` in medBIT)."""
-    return (
-        len(piece.entries) == 1
-        and piece.entries[0].category == "architecture"
-        and bool(piece.entries[0].get("word"))
-        and not piece.entries[0].get("glue")
-        and piece.key.isalpha()
-        and behind.kind not in ("integer", "dotted", "parameters")
-    )
+def _is_one_word(pieces: list[Segment]) -> bool:
+    """Whether the pieces of one chunk are parts of a word after all.
+
+    A family word that also hides in other words beside nothing but ordinary words (`BIT` in medBIT, `GPT` in DocsGPT), a
+    size that begins a word (`SmallCap`), and ordinary words with a number (`clothes007`).
+    """
+    categories = [{entry.category for entry in piece.entries} for piece in pieces]
+    letters = [number for number, piece in enumerate(pieces) if piece.key.isalpha()]
+    plain = all(not categories[number] - {"other"} for number in letters)
+    if plain:
+        return len(letters) < len(pieces) and all(piece.kind in ("word", "integer") for piece in pieces)
+    if len(letters) < 2:
+        return False
+    for number in letters:
+        rest = set().union(*(categories[other] for other in letters if other != number))
+        if categories[number] == {"architecture"} and not rest - {"other"}:
+            entry = pieces[number].entries[0]
+            behind = pieces[number + 1].kind if number + 1 < len(pieces) else "word"
+            if entry.get("word") and not entry.get("glue") and behind not in ("integer", "dotted", "parameters"):
+                return True
+        if (
+            categories[number] == {"size"}
+            and number + 1 in letters
+            and not categories[number + 1] & {"architecture", "task"}
+        ):
+            return True
+    return False
 
 
 def _separated(text: str, offset: int) -> tuple[int, int] | None:

@@ -50,9 +50,13 @@ def settle_architectures(scene: Scene) -> None:
         segment = scene.segments[place]
         if entry.get("word") and _is_brand(segment):
             continue
-        if entry.get("word") and not _supported(scene, place, entry, others=len(candidates) > 1, strong=bool(strong)):
+        rivals = any(other != place for other in strong)
+        if scene.timm and place and not _is_timm_base(scene, segment, entry):
+            decide(segment, "training" if segment.start > scene.tag_from else "other", segment.key)
             continue
-        if len(segment.entries) > 1 and _other_meaning_wins(scene, place, segment, strong=bool(strong)):
+        if entry.get("word") and not _supported(scene, place, entry, others=len(candidates) > 1, strong=rivals):
+            continue
+        if len(segment.entries) > 1 and _other_meaning_wins(scene, place, segment, strong=rivals):
             continue
         if entry.get("outside") and strong and len(candidates) > 1 and entry.get("word") and len(segment.entries) > 1:
             continue
@@ -67,6 +71,11 @@ def settle_architectures(scene: Scene) -> None:
         domain = domain_of(family_of(entry))
         if domain:
             scene.domains.add(domain)
+
+
+def _is_timm_base(scene: Scene, segment: Segment, entry: Entry) -> bool:
+    """Whether a second family in timm's architecture part is what the net was taken from (`vit_..._clip`)."""
+    return segment.start < scene.tag_from and domain_of(family_of(entry)) in ("vision", "dual", "detector")
 
 
 def _is_brand(segment: Segment) -> bool:
@@ -108,7 +117,7 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
     segment = scene.segments[place]
     text = segment.text
     if len(text) > 1 and text.isupper() and not scene.repo.isupper():
-        return not strong or _beside_evidence(scene, place)
+        return not strong or _beside_evidence(scene, place) or _beside_architecture(scene, place)
     if any(character.isdigit() for character in segment.key) or entry.joints:
         return True
     behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
@@ -116,7 +125,11 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
     if (
         generations
         and behind is not None
-        and (behind.kind in ("integer", "dotted", "release") or behind.key in generations)
+        and (
+            behind.kind in ("integer", "dotted", "release")
+            or behind.key in generations
+            or (behind.kind == "lettered" and any(known[0] == behind.key[0] for known in generations))
+        )
     ):
         return True
     if segment.key in _COINED and (place == 0 or len(segment.entries) == 1):

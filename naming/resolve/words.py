@@ -14,9 +14,16 @@ _PRIORITY = (
     "input", "context", "version", "language", "other", "identifier",
 )  # fmt: skip
 """Order in which meanings of one word are tried; each has its own test below."""
+_TAG_PRIORITY = ("dataset", "adaptation", "organization", *_PRIORITY)
+"""The same in timm's tags, where publishers stand first."""
 _WRITTEN = frozenset(["product", "other", "size", "training"])
 """Categories whose value is the word as written."""
-_GENERIC = frozenset(["model", "models", "test", "demo", "weights", "dummy", "checkpoint", "my", "new", "final"])
+_GENERIC = frozenset(
+    [
+        "model", "models", "test", "tests", "testing", "demo", "weights", "dummy", "checkpoint", "checkpoints", "my", "new", "final",
+        "example", "sample", "temp", "tmp", "trial", "debug", "output", "result", "results", "trainer", "tutorial", "dynamic",
+    ]
+)  # fmt: skip
 CODE_LENGTH = 3
 """Letters of a language code."""
 QUANTIZED_BITS = 8
@@ -53,17 +60,43 @@ def settle_words(scene: Scene) -> None:
             continue
         if len(segment.key) <= CODE_LENGTH:
             code = meaning(segment, "language")
-            if code is not None and _is_language(scene, place, segment, code) and not _is_suffix_code(scene, place):
+            if (
+                code is not None
+                and _stands_for_language(scene, place, segment)
+                and _is_language(scene, place, segment, code)
+                and not _is_suffix_code(scene, place)
+            ):
                 decide(segment, "language", None, code)
                 continue
-        for category in _PRIORITY:
+        for category in _TAG_PRIORITY if scene.timm and segment.start > scene.tag_from else _PRIORITY:
             entry = meaning(segment, category)
+            if segment.key in TEACHERS and category == "product" and _teaches_or_is_mentioned(scene, place, segment):
+                break
             if entry is not None and _fits(scene, place, segment, category, entry):
                 value = scene.folded[segment.start : segment.end] if category in _WRITTEN else None
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
+    last = scene.segments[-1] if scene.segments else None
+    if last is not None and last.key == "fine" and scene.architectures():
+        decide(last, "adaptation", "finetuned")
     _instruct_or_italian(scene)
     _modalities(scene)
+
+
+TEACHERS = frozenset(["gpt3", "gpt35", "gpt4", "gpt4o", "gpt5", "chatgpt", "claude", "gemini", "davinci"])
+"""Models behind an interface: in a package's name they made its data, or the package is about them."""
+
+
+def _teaches_or_is_mentioned(scene: Scene, place: int, segment: Segment) -> bool:
+    behind = [other.key for other in scene.segments[place + 1 : place + 3]]
+    if any(key.startswith(("prompt", "detect", "generat", "text")) for key in behind):
+        decide(segment, "other", segment.key)
+        return True
+    if place and (scene.parameters or scene.any_domain("llm")):
+        decide(segment, "architecture", segment.key)
+        segment.role = "teacher"
+        return True
+    return False
 
 
 def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entry) -> bool:
@@ -73,8 +106,8 @@ def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entr
         return _is_size(scene, place, segment)
     if category == "product" and entry.get("word"):
         return _product_context(scene, place)
-    if category == "organization" and entry.get("word"):
-        return False
+    if category == "organization":
+        return not entry.get("word") or _is_owner(scene, segment)
     if category in ("dataset", "task", "training", "adaptation", "format", "quantization", "input") and entry.get(
         "word"
     ):
@@ -131,6 +164,11 @@ def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bo
     if scene.category(place - 1) in ("architecture", "size", "parameters") and scene.any_domain(*_LANGUAGE_CONTEXT):
         return key not in _NEVER_LANGUAGES
     return scene.any_domain("speech") and place == len(scene.segments) - 1 and key not in _NEVER_LANGUAGES
+
+
+def _stands_for_language(scene: Scene, place: int, segment: Segment) -> bool:
+    """Whether a code is read as a language before its other meanings are tried."""
+    return segment.key in MAJOR or scene.translation or _neighbours_language(scene, place)
 
 
 def _is_suffix_code(scene: Scene, place: int) -> bool:
@@ -201,6 +239,16 @@ def _modalities(scene: Scene) -> None:
             segment.category, segment.value = "task", _MODALITIES[segment.key]
 
 
+def _is_owner(scene: Scene, segment: Segment) -> bool:
+    """Whether the word is the package's owner, or the beginning of its name (`mosaic` of mosaicml)."""
+    owner = re.sub(r"[^a-z0-9]", "", scene.owner.lower())
+    return segment.key == owner or (len(segment.key) >= _OWNER_PREFIX and owner.startswith(segment.key))
+
+
+_OWNER_PREFIX = 5
+_SHORTEST_BRAND = 3
+
+
 def settle_unknown(scene: Scene) -> None:
     """Decide whatever is left: counters, products, titles, other words."""
     segments = scene.segments
@@ -213,20 +261,24 @@ def settle_unknown(scene: Scene) -> None:
             decide(segment, "identifier", segment.key)
         elif _is_hash(segment.key):
             decide(segment, "identifier", segment.key)
-        elif scene.owner and segment.key == re.sub(r"[^a-z0-9]", "", scene.owner.lower()):
+        elif scene.owner and segment.key.isalpha() and _is_owner(scene, segment):
             decide(segment, "organization", segment.key)
-        elif place in head:
+        elif place in head or _is_coined_brand(scene, segment):
             decide(segment, "product", scene.folded[segment.start : segment.end])
         else:
             decide(segment, "other", scene.folded[segment.start : segment.end])
+
+
+def _is_coined_brand(scene: Scene, segment: Segment) -> bool:
+    """Whether an unknown word in camel case stands in the name of a language or image model (`BalloonArt`)."""
+    text = segment.text
+    return scene.any_domain("llm", "vlm", "diffusion") and text.isalpha() and re.search("[a-z][A-Z]", text) is not None
 
 
 def _head(scene: Scene) -> frozenset[int]:
     """Places of unknown leading words that are the brand of a language model (`PULSE-7b`, `Loquace-410m`)."""
     segments = scene.segments
     if any(segment.category == "product" for segment in segments):
-        return frozenset()
-    if not (scene.parameters or scene.any_domain("llm", "vlm", "gpt")):
         return frozenset()
     places: list[int] = []
     for place, segment in enumerate(segments):
@@ -235,7 +287,8 @@ def _head(scene: Scene) -> frozenset[int]:
         if segment.category or segment.kind != "word" or segment.entries:
             break
         places.append(place)
-    if places and segments[places[0]].text.islower() and not scene.parameters:
+    named = scene.parameters or bool(scene.architectures()) or scene.category(len(places)) == "version"
+    if not named or any(len(segments[place].key) < _SHORTEST_BRAND for place in places):
         return frozenset()
     return frozenset(places)
 
@@ -245,7 +298,8 @@ def _is_title(scene: Scene) -> bool:
     segments = scene.segments
     places = [
         place for place, segment in enumerate(segments)
-        if not segment.category and segment.kind == "word" and segment.key not in _GENERIC and not segment.key.isdigit()
+        if segment.category in ("", "other") and segment.kind == "word" and segment.key not in _GENERIC
+        and not segment.key.isdigit()
     ]  # fmt: skip
     if not places:
         return False
@@ -255,6 +309,7 @@ def _is_title(scene: Scene) -> bool:
     if last - first >= MAX_TITLE:
         return False
     title = scene.join(first, last)
+    title.category = ""
     decide(title, "product", scene.folded[title.start : title.end])
     for segment in segments:
         if not segment.category:
