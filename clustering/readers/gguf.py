@@ -16,7 +16,7 @@ from clustering.bytesource import ByteSource
 from clustering.readers.cursor import Cursor
 from clustering.readers.gguf_types import GGML_TYPES, nominal_bits
 from clustering.readers.limits import Limits
-from clustering.readers.messages import printable, refusal
+from clustering.readers.messages import no_weights, printable, refusal
 from clustering.readers.shapes import checked_name, checked_shape, too_many
 from clustering.tensors import Quantization, Tensor, TensorListing
 
@@ -80,6 +80,8 @@ class _File:
             metadata[key] = self._value(self._number(self._int), 0)
         rows = [self._row() for _ in range(count)]
         tensors = self._placed(rows, metadata)
+        if not tensors and not metadata.get("split.count"):  # the first of several files may hold key-values alone
+            raise no_weights(label, "holds no tensors")
         return TensorListing(
             tensors, GgufReader.format, (label,), metadata, _quantization(tensors), bytes_read=self._cursor.fetched
         )

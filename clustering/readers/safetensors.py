@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from clustering.bytesource import ByteSource
 from clustering.readers.limits import Limits
-from clustering.readers.messages import printable, refusal
+from clustering.readers.messages import no_weights, printable, refusal
 from clustering.readers.shapes import BITS, bytes_of, checked_name, checked_shape, too_many
 from clustering.tensors import Tensor, TensorListing
 
@@ -53,6 +53,8 @@ class SafetensorsReader:
             tensors.append(tensor)
             ranges.append((begin, end, name))
         _check_cover(ranges, label, None if source.size is None else source.size - start)
+        if not tensors:
+            raise no_weights(label, "holds no tensors")
         return TensorListing(tuple(tensors), self.format, (label,), metadata, bytes_read=start)
 
 

@@ -75,7 +75,7 @@ def attacks(flag) -> dict[str, bytes]:
         "extension 1": b"\x82\x01)R",
         "extension 2": b"\x83\x01\x00)R",
         "extension 4": b"\x84\x01\x00\x00\x00)R",
-        "load from bytes": b"ctorch.storage\n_load_from_bytes\n" + b"B" + struct.pack("<I", 4) + b"\x80\x02N." + b"\x85R",
+        "load from bytes": b"ctorch.storage\n_load_from_bytes\nB\x04\0\0\0\x80\x02N.\x85R",
         "torch.load": b"ctorch.serialization\nload\n" + command + b"\x85R",
         "runpy": b"crunpy\n_run_code\n(" + code + b"}tR",
         "persistent id": command + b"Q",
