@@ -19,7 +19,7 @@ from corpora.sources.hub_http import ExpiredError, HubClient, RangeReply
 HEAD_BYTES: Final = 64 << 10
 """First block of a file on its own: the whole header of a safetensors file with 500 tensors."""
 
-SHARD_BUDGET: Final = 512 << 10
+SHARD_BUDGET: Final = 256 << 10
 """First blocks of all shards of one model together; what is missing of a header follows by its exact length."""
 
 _SMALLEST_HEAD: Final = 4 << 10
