@@ -10,6 +10,7 @@ Nested lists are told apart by their members, not by their names:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from clustering.blocks_names import Named, Path_, Token, words
 
 MIN_BLOCK_WEIGHTS = 2
 """Weights of two or more dimensions that a member needs to count as a block: a lone projection is not a layer."""
+_NORM = re.compile(r"norm|(^|_)ln(_|\d|$)")
 MAX_NESTING = 8
 """Indices of a path that are looked at; real models nest lists three or four deep."""
 
@@ -144,7 +146,7 @@ def find_stacks(tensors: Iterable[Named], *, names_only: bool = False) -> tuple[
 
 def _weights(tensors: Iterable[Named], *, names_only: bool) -> int:
     if names_only:
-        return sum(named.leaf.endswith("weight") for named in tensors)
+        return sum(named.leaf.endswith("weight") and not _NORM.search(named.module) for named in tensors)
     return sum(len(named.shape) >= 2 and not named.is_buffer for named in tensors)
 
 

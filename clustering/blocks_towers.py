@@ -112,6 +112,8 @@ def find_towers(listing: TensorListing) -> Towers:
             return _with(found, decoder=decoder)
     if vision is not None and coder(own[0]) == "decoder" and not _speaks(found.loose):
         return _with(found, main=vision)  # masked autoencoders rebuild pixels with a small decoder
+    if text is not None and plain and all(coder(stack) == "encoder" for stack in plain):
+        return _with(found, main=text)  # a language model and an encoder under a name of its own
     if len(own) > 1 and own[0].depth != own[1].depth and 2 * own[1].elements >= own[0].elements > 0:
         return found  # several stacks of like weight and unlike depth: none is the model's
     return _with(found, main=own[0])

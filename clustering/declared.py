@@ -8,19 +8,24 @@ never estimated.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from clustering.declared_dimensions import (
+    context,
+    dimensions,
+    encoder_decoder_layers,
+    hierarchical,
+    keys,
+    multi_query,
+    offsets,
+)
 from clustering.declared_quantization import read_quantization
-from clustering.declared_task import Modality, is_problem_type, task_of_class
-from clustering.declared_values import Collector, Scope, first_integer, integer, integers, number, size, text
+from clustering.declared_task import Modality, task_of_class
+from clustering.declared_values import Collector, Scope, integer, text
 from clustering.facts import Fact
 
-MAX_PIXELS = 100_000
 MAX_CLASSES = 10_000_000
 DTYPES = {
     "float32": "F32",
@@ -57,9 +62,6 @@ _PART_KINDS = frozenset(
         "family",
     ]
 )
-_SIZE_KINDS = frozenset({"patch_size", "image_size", "window_size"})
-_OFFSETS = (2, 1)
-"""Rows that some families keep beyond the usable positions (roberta: 514 for 512; bart: 1026 for 1024)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,6 @@ class Declared:
 
     facts: tuple[Fact, ...]
     notes: tuple[str, ...]
-
-
-@cache
-def _keys() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(
-        Path(__file__).with_name("data").joinpath("config_keys.json").read_text("utf-8")
-    )
-    return loaded
 
 
 def declared_facts(config: Mapping[str, Any], file: str = "config.json") -> tuple[Fact, ...]:
@@ -87,21 +81,21 @@ def read_config(config: Mapping[str, Any], file: str = "config.json") -> Declare
     """Reads a config of any family; wrong types are ignored with a note and never raise."""
     collector = Collector()
     root = Scope(config, "", file)
-    keys = _keys()
-    wrapper = root.sub(keys["wrapper_scopes"])
+    table = keys()
+    wrapper = root.sub(table["wrapper_scopes"])
     inner = wrapper if wrapper is not None else root
-    language = inner.sub(keys["language_scopes"])
-    vision, audio = inner.sub(keys["vision_scopes"]), inner.sub(keys["audio_scopes"])
+    language = inner.sub(table["language_scopes"])
+    vision, audio = inner.sub(table["vision_scopes"]), inner.sub(table["audio_scopes"])
     modality = _modality(root, vision, audio)
     _identity(root, collector, modality)
     encoder, decoder = root.sub(("encoder",)), root.sub(("decoder",))
     if encoder is not None and decoder is not None:
         _pair(encoder, decoder, root, collector)
     elif language is not None and vision is not None and _is_two_tower(language):
-        _dimensions(root, collector, frozenset({"projection_size"}))
+        dimensions(root, collector, frozenset({"projection_size"}))
         for kind in ("patch_size", "image_size"):
-            _dimensions(vision, collector, frozenset({kind}))
-        _dimensions(language, collector, frozenset({"vocabulary", "positions"}))
+            dimensions(vision, collector, frozenset({kind}))
+        dimensions(language, collector, frozenset({"vocabulary", "positions"}))
         _part("text", language, collector)
     else:
         _main(root, language, collector)
@@ -161,166 +155,16 @@ def _is_two_tower(language: Scope) -> bool:
 
 def _main(root: Scope, language: Scope | None, collector: Collector) -> None:
     if language is not None:  # first: some roots keep stale copies of the language part's sizes
-        _dimensions(language, collector)
+        dimensions(language, collector)
         family = text(language.values.get("model_type"))
         if family is not None:
             collector.add("text_family", family, language.key("model_type"))
-    _dimensions(root, collector)
-    _hierarchical(collector)
-    _offsets(collector)
-    _encoder_decoder_layers(root, collector)
-    _context(root, language, collector)
-    _multi_query(root, collector)
-
-
-def _dimensions(scope: Scope, collector: Collector, only: frozenset[str] | None = None) -> None:
-    """Adds every dimension that the scope states and that is not known yet."""
-    table = _keys()
-    for kind, rule in table["integers"].items():
-        if (only is not None and kind not in only) or collector.value(kind) is not None:
-            continue
-        found = first_integer(scope, rule["keys"], rule["max"], collector)
-        if found is not None:
-            collector.add(kind, *found)
-        elif kind in _SIZE_KINDS:
-            _sizes(scope, kind, rule["keys"], collector)
-    if only is None:
-        _stage_lists(scope, collector)
-        _words(scope, collector)
-
-
-def _stage_lists(scope: Scope, collector: Collector) -> None:
-    for kind, names in _keys()["stage_lists"].items():
-        name = next((name for name in names if name in scope.values), None)
-        several = integers(scope.values[name], MAX_CLASSES) if name is not None else None
-        if name is None or several is None or collector.value(kind) is not None:
-            continue
-        collector.add(kind, several, scope.key(name))
-        if kind == "hidden_sizes" and collector.value("hidden_size") is None:
-            collector.add("hidden_size", several[-1], scope.key(name) + " (last stage)")
-
-
-def _words(scope: Scope, collector: Collector) -> None:
-    """Texts and flags, first key of each kind that is set."""
-    table = _keys()
-    for kind, names in table["texts"].items():
-        for name in names:
-            value = text(scope.values.get(name))
-            usable = value is not None and (kind != "problem_type" or is_problem_type(value))
-            if usable and collector.value(kind) is None:
-                collector.add(kind, value, scope.key(name))
-    for kind, names in table["flags"].items():
-        for name in names:
-            if isinstance(scope.values.get(name), bool) and collector.value(kind) is None:
-                collector.add(kind, scope.values[name], scope.key(name))
-
-
-def _sizes(scope: Scope, kind: str, keys: list[str], collector: Collector) -> None:
-    for key in keys:
-        value = size(scope.values.get(key), MAX_PIXELS)
-        if value is not None:
-            collector.add(kind, value, scope.key(key))
-            return
-
-
-def _hierarchical(collector: Collector) -> None:
-    """With `depths` stated, `num_layers` counts stages (swin) and `embed_dim` is the width of the first stage."""
-    if collector.value("depths") is None:
-        return
-    for index, fact in enumerate(collector.facts):
-        if fact.kind == "layers":
-            collector.facts[index] = Fact("stages", fact.value, "declared", fact.source)
-        elif fact.kind == "hidden_size" and fact.source.endswith("embed_dim"):
-            collector.facts[index] = Fact("embed_dim", fact.value, "declared", fact.source)
-
-
-def _offsets(collector: Collector) -> None:
-    """Mask2Former and OneFormer count the prediction made before the first decoder layer as one more layer."""
-    offsets = _keys()["offsets"].get(collector.value("family"), {})
-    for index, fact in enumerate(collector.facts):
-        if fact.kind in offsets and fact.value + offsets[fact.kind] > 0:
-            source = f"{fact.source} ({fact.value}, of which {-offsets[fact.kind]} is the prediction before the layers)"
-            collector.facts[index] = Fact(fact.kind, fact.value + offsets[fact.kind], "declared", source)
-
-
-def _encoder_decoder_layers(root: Scope, collector: Collector) -> None:
-    """T5 states its stacks as `num_layers` and `num_decoder_layers`; others as `encoder_layers` and `decoder_layers`.
-
-    `layers` stays only where both stacks have the same number: with 12 and 6 there is no one number that people mean.
-    """
-    paired = collector.value("encoder_decoder") is True
-    layers, encoder, decoder = (collector.value(kind) for kind in ("layers", "encoder_layers", "decoder_layers"))
-    if encoder is None and decoder is not None and "num_layers" in root.values and layers is not None:
-        collector.add("encoder_layers", layers, root.key("num_layers"))
-        encoder = layers
-    elif paired and encoder is None and decoder is None and "d_kv" in root.values and layers is not None:
-        # T5Config without num_decoder_layers: its own documentation says that the decoder then has num_layers too
-        for kind in ("encoder_layers", "decoder_layers"):
-            collector.add(kind, layers, root.key("num_layers"))
-        encoder = decoder = layers
-    if encoder is not None and decoder is not None and encoder != decoder:
-        collector.facts[:] = [fact for fact in collector.facts if fact.kind != "layers"]
-
-
-def _context(root: Scope, language: Scope | None, collector: Collector) -> None:
-    """`context`: what a user may feed in; `positions` keeps the number of the config."""
-    positions = next((fact for fact in collector.facts if fact.kind == "positions"), None)
-    if positions is not None:
-        collector.add("context", usable_positions(positions.value), positions.source)
-    for scope in (root, language):
-        if scope is None:
-            continue
-        theta = number(scope.values.get("rope_theta") or scope.values.get("rotary_emb_base"), 0.0, 1e15)
-        for key in ("rope_scaling", "rope_parameters"):
-            rope = scope.values.get(key)
-            if not isinstance(rope, Mapping):
-                continue
-            theta = theta or number(rope.get("rope_theta"), 0.0, 1e15)
-            _scaling(scope, key, rope, collector)
-        if theta and collector.value("rope_theta") is None:
-            collector.add("rope_theta", theta, scope.key("rope_theta"))
-
-
-def _scaling(scope: Scope, key: str, rope: Mapping[str, Any], collector: Collector) -> None:
-    original = integer(
-        rope.get("original_max_position_embeddings") or scope.values.get("original_max_position_embeddings"), 10**9
-    )
-    factor = number(rope.get("factor"), 1.0, 1e6)
-    kind = text(rope.get("rope_type")) or text(rope.get("type"))
-    if kind is not None and kind != "default" and collector.value("rope_scaling") is None:
-        collector.add("rope_scaling", {"type": kind, "factor": factor}, scope.key(key))
-    if original is not None and collector.value("context_original") is None:
-        collector.add("context_original", original, scope.key(f"{key}.original_max_position_embeddings"))
-    stated = collector.value("positions")
-    if factor is not None and factor > 1 and stated is not None and (original is None or stated <= original):
-        collector.add("context_scaled", int(stated * factor), scope.key(f"{key}.factor"))
-
-
-def usable_positions(rows: int) -> int:
-    """Positions that can be used: rows one or two beyond a power of two are padding offsets (514 for 512)."""
-    for offset in _OFFSETS:
-        usable = rows - offset
-        if usable >= 64 and usable & (usable - 1) == 0:
-            return usable
-    return rows
-
-
-def _multi_query(root: Scope, collector: Collector) -> None:
-    """Key/value heads of the families that state them as a flag (falcon, gpt_bigcode, chatglm)."""
-    if collector.value("key_value_heads") is not None and not root.values.get("multi_query"):
-        return
-    if root.values.get("multi_query_attention") is True:
-        groups = integer(root.values.get("multi_query_group_num"), 100_000)
-        if groups is not None:
-            collector.add("key_value_heads", groups, root.key("multi_query_group_num"))
-    elif root.values.get("multi_query") is True and root.values.get("new_decoder_architecture") is not True:
-        collector.facts[:] = [fact for fact in collector.facts if fact.kind != "key_value_heads"]
-        collector.add("key_value_heads", 1, root.key("multi_query"))
-    inner = root.sub(("attn_config",))
-    if inner is not None and collector.value("key_value_heads") is None:
-        found = integer(inner.values.get("kv_n_heads"), 100_000)
-        if found is not None:
-            collector.add("key_value_heads", found, inner.key("kv_n_heads"))
+    dimensions(root, collector)
+    hierarchical(collector)
+    offsets(collector)
+    encoder_decoder_layers(root, collector)
+    context(root, language, collector)
+    multi_query(root, collector)
 
 
 def _pair(encoder: Scope, decoder: Scope, root: Scope, collector: Collector) -> None:
@@ -333,7 +177,7 @@ def _pair(encoder: Scope, decoder: Scope, root: Scope, collector: Collector) -> 
         ("vocabulary", decoder),
         ("positions", decoder),
     ):
-        _dimensions(scope, collector, frozenset({kind}))
+        dimensions(scope, collector, frozenset({kind}))
     for kind in ("layers", "hidden_size", "attention_heads"):
         first, second = collector.value(f"encoder_{kind}"), collector.value(f"decoder_{kind}")
         if first is not None and first == second:
@@ -346,7 +190,7 @@ def _part(prefix: str, scope: Scope, collector: Collector) -> None:
     embed = integer(scope.values.get("embed_dim"), 1_000_000)
     if prefix == "vision" and embed is not None and "depths" not in scope.values:
         own.add("hidden_size", embed, scope.key("embed_dim"))  # qwen2_vl: hidden_size is what leaves the tower
-    _dimensions(scope, own)
+    dimensions(scope, own)
     family = text(scope.values.get("model_type"))
     if family is not None:
         own.add("family", family, scope.key("model_type"))
@@ -404,7 +248,7 @@ def _backbone(root: Scope, collector: Collector) -> None:
     collector.add("backbone", family, inner.key("model_type"))
     _part("backbone", inner, collector)
     own = Collector()
-    _dimensions(inner, own)
+    dimensions(inner, own)
     for fact in own.facts:
         if fact.kind in {"depths", "hidden_sizes"} or (fact.kind == "hidden_size" and "embed_dim" in inner.values):
             collector.add(f"backbone_{fact.kind}", fact.value, fact.source)

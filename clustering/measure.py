@@ -13,6 +13,7 @@ from typing import Any
 from clustering.blocks_names import Named, named_tensors, words
 from clustering.blocks_towers import Towers, find_towers, is_auxiliary, is_of
 from clustering.declared import declared_facts
+from clustering.declared_gguf import gguf_facts
 from clustering.facts import Fact
 from clustering.heads import find_head, head_facts
 from clustering.identity import Part
@@ -30,7 +31,11 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
     Args:
         listing: tensors in logical form, of any spelling. With `names_only` only blocks are counted; with shards
             missing no total is given and block counts are lower bounds, which their sources say.
-        config: the declared configuration, used for one number that no tensor holds: how many experts a token uses.
+        config: the declared configuration, used for what no tensor holds: how many experts a token uses, and where
+            in the range that a grid of patches allows the image size lies.
+
+    Returns:
+        Measured facts, at most one of each kind; for GGUF files followed by the declared ones of their key-values.
     """
     if listing.adapter is not None:
         own = named_tensors(listing)
@@ -51,7 +56,10 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
     if not listing.names_only:
         facts += _input_facts(towers, config)
         facts += _head(towers)
-    return tuple(_first_of_each(facts))
+    kept = _first_of_each(facts)
+    if listing.format == "gguf":
+        kept += gguf_facts(listing.metadata, listing.files[0] if listing.files else "GGUF header")
+    return tuple(kept)
 
 
 def _files(listing: TensorListing) -> str:

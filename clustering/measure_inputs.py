@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 from clustering.blocks_names import Named, words
-from clustering.declared import usable_positions
+from clustering.declared_dimensions import usable_positions
 from clustering.facts import Fact
 
 MIN_VOCABULARY = 16

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.declared import declared_facts, read_config, usable_positions
+from clustering.declared import declared_facts, read_config
+from clustering.declared_dimensions import usable_positions
 from clustering.declared_task import task_of_class
 
 

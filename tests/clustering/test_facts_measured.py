@@ -203,6 +203,33 @@ def test_spellings(shapes: Shapes) -> None:
     )
 
 
+def test_gguf_header() -> None:
+    metadata = {
+        "general.architecture": "deepseek2",
+        "deepseek2.block_count": 4,
+        "deepseek2.nextn_predict_layers": 1,
+        "deepseek2.attention.head_count": 8,
+        "deepseek2.context_length": 4096,
+        "deepseek2.rope.freq_base": float("nan"),
+        "tokenizer.ggml.tokens": {"type": "string", "length": 1000},
+        "general.name": 7,
+    }
+    facts = measured_facts(listing(gguf_spelling(), format="gguf", metadata=metadata, files=("a.gguf",)))
+    declared = {fact.kind: fact for fact in facts if fact.basis == "declared"}
+    assert {kind: fact.value for kind, fact in declared.items()} == {
+        "gguf_architecture": "deepseek2",
+        "layers": 3,
+        "attention_heads": 8,
+        "context": 4096,
+        "mtp_layers": 1,
+        "vocabulary": 1000,
+    }
+    assert declared["context"].source == "a.gguf: deepseek2.context_length"
+    assert "family" not in declared, "the architecture key names the code that runs the file"
+    measured = {fact.kind: fact.value for fact in facts if fact.basis == "measured"}
+    assert measured["layers"] == 3
+
+
 def test_buffers_are_not_parameters() -> None:
     plain = values(gpt2_spelling())
     assert plain["parameters"] == 1000 * 64 + 128 * 64 + 3 * (64 + 64 * 192 + 64 * 64 + 64 + 2 * 64 * 256)
