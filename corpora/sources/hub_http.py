@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -227,6 +228,31 @@ class HubClient:
                     raise self.explain(what, response)
 
         self.persist(what, ask)
+
+    def get_json(self, what: str, url: str, limit: int) -> tuple[Any, Mapping[str, str]]:
+        """A document of the hub's API with the headers it came with. Redirects are not followed.
+
+        Raises:
+            PackageError: as `persist`; also for a document longer than `limit` bytes or not JSON.
+        """
+
+        def ask() -> tuple[bytes, Mapping[str, str]]:
+            self.transfer.request()
+            timeout = self.patience.timeout
+            with _session().stream(
+                "GET", url, headers=self._headers, timeout=timeout, follow_redirects=False
+            ) as response:
+                if response.status_code >= 300:
+                    raise self.explain(what, response)
+                return self._take(response, limit + 1), dict(response.headers)
+
+        data, headers = self.persist(what, ask)
+        if len(data) > limit:
+            raise UnavailableError(f"{what}: the answer is longer than {limit:,} bytes; ask for less at a time")
+        try:
+            return json.loads(data), headers
+        except (ValueError, RecursionError) as error:
+            raise UnavailableError(f"{what}: the hub's answer is not JSON; check HF_ENDPOINT") from error
 
     def read_range(self, what: str, url: str, start: int, length: int) -> RangeReply:
         """Bytes `start` to `start + length` of a file, following redirects; fewer when the file ends before.
