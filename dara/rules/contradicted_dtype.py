@@ -33,8 +33,9 @@ class ContradictedDtype(Rule):
     `someone/llama-13b-bf16` whose tensors are F32.
 
     ## Known limits
-    Mixed packages are judged by the dominant type. Where the configuration states no type and the weights are F32,
-    the statement stays open: that is also what a library writes when nobody chose.
+    FP8 and INT8 are quantizations (DAR501). Mixed packages are judged by the dominant type. Where the configuration
+    states no type and the weights are F32, the statement stays open: that is also what a library writes when nobody
+    chose.
     """
 
     code = "DAR502"
@@ -44,7 +45,7 @@ class ContradictedDtype(Rule):
 
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares the stated type with the dominant one."""
-        claims = subject.claims("dtype")
+        claims = [claim for claim in subject.claims("dtype") if canonical(claim.value) not in ("fp8", "int8")]
         if not claims or is_adapter(subject):
             return
         if "quantization" in subject.facts or subject.claims("quantization"):

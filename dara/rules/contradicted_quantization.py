@@ -155,7 +155,7 @@ def _plain_dtype(listing: TensorListing) -> str | None:
 def _confidence_of_plain(subject: Subject, claim: Claim) -> Confidence:
     """How much plain tensors prove: less for methods, and for years, whose settings stand beside config.json."""
     method = method_of(claim)
-    if method in words("quantization_apart"):
+    if {method, claim.text.lower().replace("_", "-")} & words("quantization_apart"):
         return Confidence.LOW
     settings = subject.config or {}
     if method in _GENERATIVE_SIDE and _bits(claim.value) is None and _release(settings) < _FIRST_MARKED:

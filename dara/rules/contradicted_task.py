@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
@@ -13,6 +14,9 @@ from dara.rules.common.tables import table
 from dara.rules.common.wording import listed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
+from naming.records import Claim
+
+_JOINT: Final = re.compile(r"[-_. ]+")
 
 
 class ContradictedTask(Rule):
@@ -22,9 +26,10 @@ class ContradictedTask(Rule):
     A pipeline chosen by the name fails, or returns labels of another task.
 
     ## How it is checked
-    Task words are compared with the head: the declared class and the head tensors. A table says for each task which
-    heads exclude it. Heads that serve many tasks (text generation, bare encoders, masked language models) exclude
-    none, and so does a head that the tensors leave open.
+    Task words that fix a head by themselves (`ner`, `qa`, `asr`, `object-detection`; not `classifier` or `detection`)
+    are compared with the declared class and the head tensors. A table says for each task which heads exclude it. Heads
+    that serve many tasks (text generation, bare encoders, masked language models) exclude none, and so does a head
+    that the tensors leave open.
 
     ## Example
     `someone/bert-base-ner` with the head of BertForQuestionAnswering.
@@ -48,7 +53,7 @@ class ContradictedTask(Rule):
         if not facts:
             yield self.skipped("the package does not tell its head")
             return
-        excluded = [claim for claim in claims if _excluded_by(str(claim.value), facts)]
+        excluded = [claim for claim in claims if _telling(claim) and _excluded_by(str(claim.value), facts)]
         for claim in claims:
             fact = facts[0]
             if claim not in excluded:
@@ -92,6 +97,13 @@ def _contradicting(task: str) -> frozenset[str]:
     for word in data["task"].get(task, {}).get("contradicts", ()):
         found.update(data["groups"][word[1:]] if word.startswith("@") else (word,))
     return frozenset(found - {task})
+
+
+def _telling(claim: Claim) -> bool:
+    """Whether the words fix the head by themselves."""
+    words = table("tasks")["task"].get(str(claim.value), {}).get("words", ())
+    text = _JOINT.sub("", claim.text.lower())
+    return any(_JOINT.sub("", word) == text for word in words)
 
 
 def _excluded_by(task: str, facts: tuple[Fact, ...]) -> bool:

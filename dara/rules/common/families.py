@@ -22,6 +22,9 @@ _CLASS_SUFFIX: Final = re.compile(
 )
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 
+SHORTEST_WORD: Final = 4
+"""Shorter family names (`opt`, `sam`, `git`) occur inside other words by chance."""
+
 PART_SUFFIXES: Final = (
     "_text_model",
     "_vision_model",
@@ -106,6 +109,29 @@ def lexicon_families() -> frozenset[str]:
                 names.add(squash(str(entry.value)))
                 names.update(squash(str(name)) for name in entry.get("accepts") or ())
     return frozenset(names) - {""}
+
+
+def also_named(claim: Claim, subject: Subject, family: str) -> bool:
+    """Whether other words of the name than the claim's speak of a family.
+
+    `Qwen-LLaMAfied` over a Llama, `Llama-3_3-Nemotron` over a Nemotron: the name does say it, as a brand, a conversion
+    or a second family.
+    """
+    if subject.parsed is None or len(family) < SHORTEST_WORD:
+        return False
+    from naming.lexicon import default_lexicon
+
+    rest = subject.parsed.repo.replace(claim.text, " ", 1)
+    if family in squash(rest):
+        return True
+    for part in subject.parsed.components:
+        if part.text in claim.text:
+            continue
+        for entry in default_lexicon().index.get(squash(part.text), ()):
+            accepts = entry.get("accepts") or ()
+            if family in {squash(str(name)) for name in accepts} or family == squash(str(entry.get("family") or "")):
+                return True
+    return False
 
 
 def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:

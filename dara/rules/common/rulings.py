@@ -12,7 +12,7 @@ from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence
 from dara.rules.common.exempt import repo_words
-from dara.rules.common.families import SURE, FamilyEvidence, gather, squash, variants_in_words
+from dara.rules.common.families import SURE, FamilyEvidence, also_named, gather, squash, variants_in_words
 from dara.rules.common.graphs import same_graph, spelling
 from dara.rules.common.tables import words
 from dara.subject import Subject
@@ -80,6 +80,9 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
             return RuledClaim(claim, Ruling.HELD, measured_fact(evidence))
         reason = "the graph fits the name and config.json does not"
         return RuledClaim(claim, Ruling.UNKNOWN, measured_fact(evidence), reason)
+    if also_named(claim, subject, evidence.declared):
+        reason = f"other words of the name speak of {escape(evidence.declared_name)}"
+        return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
     if shown or accept & evidence.declared_twins:
         return RuledClaim(claim, Ruling.SIBLING, best)
     return _apart(claim, accept, evidence, best, subject)
