@@ -129,16 +129,26 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
     entry = segment.entry
     if entry is None or any(meaning.category == "dataset" for meaning in segment.entries):
         return True
-    if scene.lexicon.entries(f"{segment.key}data", "dataset"):
+    if any(data.value == f"{entry.value}-data" for data in scene.lexicon.entries(f"{segment.key}data", "dataset")):
         return True
-    domain = domain_of(str(entry.get("family")))
+    domain = domain_of(str(entry.get("family") or next(iter(entry.get("accepts", ())), "")))
     if domain == "composite" and entry.get("outside"):
         return True
     if entry.get("strength") != "usual":
         return False
     if domain in ("encoder", "seq2seq", "gpt"):
         return not _STEM.search(segment.key)
-    return segment.category == "product" and domain == "llm" and not scene.parameters
+    if segment.category != "product" or domain != "llm":
+        return False
+    return _after_another_brand(scene, segment) or not (
+        scene.parameters or any(other.category in ("quantization", "training") for other in scene.segments)
+    )
+
+
+def _after_another_brand(scene: Scene, segment: Segment) -> bool:
+    """Whether an unknown brand stands first: this one may be no more than its data or its recipe."""
+    first = next(other for other in scene.segments if other.category == "product")
+    return first is not segment and first.entry is None
 
 
 _STEM = re.compile(r"bert|bart|electra|t5|gpt|former|xlm|pegasus|roberta|bird|minilm|mpnet|led\b")

@@ -228,12 +228,17 @@ def _parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]) -> 
     family = family_of(phrase)
     before, behind = _family_meaning(left), _family_meaning(right)
     plain = tuple(entry for entry in left if entry.category in _PLAIN)
-    if behind is not None and (not behind.get("word") or any(entry.category == "language" for entry in left)):
+    spoken = behind is not None and (not behind.get("word") or behind.get("glue") or _has(left, "language"))
+    if behind is not None and spoken:
         brand = tuple(entry for entry in left if entry.category == "product")
         same = family_of(behind) == family
         if same and behind.get("generations") and not any(entry.category == "other" for entry in left):
             return brand or plain, (behind,)  # `reflection-llama-3.1`: the generation decides, not the brand
         single = len(phrase.surface) - len(behind.surface) < _SHORTEST_PART
+        if not same and family_of(behind) in phrase.get("accepts", ()):
+            return left, (
+                _refined(behind, phrase),
+            )  # `lsg-bart`: the family that is written wins over the brand's usual
         if not single and (plain or brand) and (same or family_of(behind) in phrase.get("accepts", ())):
             if same and behind.get("generations"):
                 return None  # `open-llama` is the name of a series
@@ -252,12 +257,19 @@ def _parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]) -> 
     return None
 
 
+def _has(meanings: tuple[Entry, ...], category: str) -> bool:
+    return any(entry.category == category for entry in meanings)
+
+
 def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...], behind: str) -> _Parts | None:
     """Halves of any other phrase that are items of different kinds (`tiny-random`, `sharded-bf16`, `dot-v1`)."""
     if left and _VERSION.fullmatch(behind) and phrase.category != "language":
         return left, right
     first = {entry.category for entry in left} & _ITEMS
     second = {entry.category for entry in right} & _ITEMS
+    family = _family_meaning(left)
+    if family is not None and right and not family.get("word"):
+        return (family,), right  # `electra-generator`
     if "size" in first and right and phrase.category == "other":
         return left, right  # `base-model`
     if not first or not second:

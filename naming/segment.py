@@ -19,6 +19,8 @@ _CONVERTED = re.compile(r"([a-z]{4,}?)(?:fied|fy|ified|ized|ised)")
 """`LLaMAfied`: weights of one family in the layout of another."""
 _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
+_CLASS_SUFFIX = re.compile(r"(?:For[A-Z][A-Za-z]+|(?:LMHead|MT|Encoder|Decoder|DoubleHeads|PreTraining)?Model)$")
+"""Head of a transformers class name, as in test packages (`CTRLLMHeadModel`)."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
 """`22kto1k`: trained on one version of ImageNet, then on another."""
 
@@ -137,6 +139,12 @@ class Segmenter:
         cuts = {match.end() for match in _ATOM.finditer(chunk)}
         cuts.add(len(chunk))
         index = self.lexicon.index
+        numbered = _GLUED_VERSION.search(folded)
+        if numbered:
+            cuts.add(numbered.end(1))
+        head = _CLASS_SUFFIX.search(chunk)
+        if head and head.start():
+            cuts.add(head.start())
         if folded in index or len(chunk) > CACHED_LENGTH:
             return tuple(sorted(cuts))
         for prefix in ("distill", "distil"):
@@ -151,9 +159,6 @@ class Segmenter:
         spanned = _KILO_SPAN.match(folded)
         if spanned:
             cuts.update((spanned.end(1), spanned.end(2)))
-        numbered = _GLUED_VERSION.search(folded)
-        if numbered:
-            cuts.add(numbered.end(1))
         sized = _LETTERS_THEN_DIGITS.match(folded)
         if sized and self.lexicon.architecture(sized[1]):
             cuts.update((sized.end(1), sized.end(2)))
@@ -193,7 +198,7 @@ class Segmenter:
                 if key[-1] in _DIGITS and _number_goes_on(folded, ends[j - 1]):
                     continue  # `minimax-m2` in MiniMax-M2.5
                 points = here + (behind - at) * KNOWN
-                if points > score[j]:
+                if points >= score[j]:  # of equals the one with the longer first piece
                     score[j] = points
                     back[j] = (i, key, "word", meanings)
             if i in shapes:
@@ -203,7 +208,7 @@ class Segmenter:
                     j = bisect_left(ends, end) + 1
                     if i < j <= count and ends[j - 1] == end:
                         points = here + (offsets[j] - at) * (CODED if kind == "coded" else SHAPE)
-                        if points > score[j]:
+                        if points > score[j] or (points == score[j] and back[j][0] < i):
                             score[j] = points
                             back[j] = (i, squashed[at : offsets[j]], kind, ())
                         elif back[j][0] == i:
@@ -378,7 +383,8 @@ def _is_one_word(pieces: list[Segment]) -> bool:
     letters = [number for number, piece in enumerate(pieces) if piece.key.isalpha()]
     plain = all(not categories[number] - {"other"} for number in letters)
     if plain:
-        return len(letters) < len(pieces) and all(piece.kind in ("word", "integer") for piece in pieces)
+        numbers = [piece for piece in pieces if not piece.key.isalpha()]
+        return bool(numbers) and all(piece.kind == "integer" and not piece.entries for piece in numbers)
     if len(letters) < 2:
         return False
     for number in letters:

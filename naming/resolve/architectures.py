@@ -144,7 +144,7 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
 
 
 def _beside_evidence(scene: Scene, place: int, near: int = 2) -> bool:
-    for other in range(max(0, place - 1), min(len(scene.segments), place + near + 1)):
+    for other in range(max(0, place - near), min(len(scene.segments), place + near + 1)):
         if other != place and _is_evidence(scene.segments[other]):
             return True
     return False

@@ -18,6 +18,10 @@ def settle_generations(scene: Scene) -> None:
     for number, place in enumerate(places):
         segment = scene.segments[place]
         entry = segment.entry
+        if entry is not None and _multilingual(scene, segment):
+            segment.entry = _with(segment, {"family": "xlm-roberta", "accepts": entry.get("accepts", ())})
+            segment.value = "xlm-roberta" if segment.category == "architecture" else segment.value
+            continue
         if entry is None or not (entry.get("generations") or entry.get("with")):
             continue
         behind = places[number + 1] if number + 1 < len(places) else len(scene.segments)
@@ -46,6 +50,14 @@ def _next(scene: Scene, place: int) -> int:
     """Place of the next architecture, or of the name's end."""
     behind = (other for other in scene.architectures() if other > place)
     return next(behind, len(scene.segments))
+
+
+def _multilingual(scene: Scene, segment: Segment) -> bool:
+    """Whether a brand with releases on XLM-R is named in its multilingual one (`multilingual-MiniLM`)."""
+    entry = segment.entry
+    if entry is None or "xlm-roberta" not in entry.get("accepts", ()) or not entry.get("family"):
+        return False
+    return any(other.category == "language" and other.value == "multilingual" for other in scene.segments)
 
 
 def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:

@@ -23,7 +23,9 @@ def settle_roles(scene: Scene) -> None:
     places = scene.architectures()
     segments = scene.segments
     for place in places:
-        _lone_role(scene, place, alone=len(places) == 1)
+        if segments[place].role == "teacher":
+            continue
+        _lone_role(scene, place, alone=sum(segments[other].role != "teacher" for other in places) == 1)
     mains = [place for place in places if segments[place].role == "main"]
     if len(mains) < 2:
         return
