@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from corpora.package import Package
 from corpora.sources.registry import open_package
 from dara.baseline import BaselineKey, key_of
 from dara.engine import run, selected, shown, verdict_of
-from dara.errors import DaraError, IncompleteAuditError, NothingAuditableError
+from dara.errors import DEBUG_VARIABLE, DaraError, IncompleteAuditError, NothingAuditableError, internal_error
 from dara.findings import Outcomes, Skipped
 from dara.measurement import Measurement, measure
 from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
@@ -85,6 +86,10 @@ def audit_all(targets: Sequence[str], **options: object) -> list[AuditResult]:
             results.append(FailedAudit(target, str(error), error.exit_code_hint))
         except DaraError as error:
             results.append(FailedAudit(target, str(error), error.exit_code))
+        except Exception as error:
+            if os.environ.get(DEBUG_VARIABLE):
+                raise
+            results.append(FailedAudit(target, f"{escape(target)}: {internal_error(error)}", DaraError.exit_code))
     return results
 
 

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from clustering.text import one_line
+
+DEBUG_VARIABLE = "DARA_DEBUG"
+"""Environment variable that makes errors show their traceback; `--debug` sets it."""
+
+
+def internal_error(error: Exception) -> str:
+    """One line for an exception that nobody foresaw."""
+    return f"internal error ({type(error).__name__}: {one_line(error)}); run with --debug and report what it prints"
+
 
 class DaraError(Exception):
     """A known problem; the command line prints its message and leaves with its exit code."""

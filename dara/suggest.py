@@ -15,7 +15,7 @@ from typing import Any, Literal
 from clustering.facts import Fact
 from clustering.variants import variant_of
 from dara.report import AuditReport
-from dara.reports.values import count_text, fact_text
+from dara.reports.values import count_text, fact_text, named_fact
 from naming.records import Claim, Component
 
 Change = Literal["kept", "replaced", "added", "left out"]
@@ -82,7 +82,7 @@ def _part(component: Component, report: AuditReport) -> NamePart:
         return NamePart(word, "replaced", f"{finding.code}: {finding.message}")
     held = next((item for item in report.outcomes.held if item.claim.text == component.text), None)
     if held is not None:
-        return NamePart(component.text, "kept", f"holds: {held.fact.kind.replace('_', ' ')} {fact_text(held.fact)}")
+        return NamePart(component.text, "kept", f"holds: {named_fact(None, held.fact)}")
     claims = report.parsed.claims if report.parsed else ()
     checkable = any(claim.text == component.text for claim in claims)
     return NamePart(component.text, "kept", "claimed, not checked" if checkable else "makes no claim")

@@ -11,7 +11,7 @@ import typer
 
 from dara import __version__
 from dara.cli import audit, corpus, demo, parse, rules, suggest
-from dara.errors import DaraError
+from dara.errors import DEBUG_VARIABLE, DaraError, internal_error
 
 app = typer.Typer(
     name="dara",
@@ -45,13 +45,13 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="DARA_DEBUG", help="Show the traceback of an error.")
+        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show the traceback of an error.")
     ] = False,
 ) -> None:
     """Tells whether a pre-trained model package is what its name says."""
     del version
     if debug:
-        os.environ["DARA_DEBUG"] = "1"
+        os.environ[DEBUG_VARIABLE] = "1"
 
 
 def main() -> NoReturn:
@@ -62,7 +62,7 @@ def main() -> NoReturn:
     try:
         app()
     except DaraError as error:
-        if os.environ.get("DARA_DEBUG"):
+        if os.environ.get(DEBUG_VARIABLE):
             traceback.print_exc()
         sys.stderr.write(f"dara: {error}\n")
         sys.exit(error.exit_code)
@@ -70,6 +70,11 @@ def main() -> NoReturn:
         # The reader of a pipe has gone; point stdout elsewhere so that the interpreter's last flush is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        sys.stderr.write(f"dara: {internal_error(error)}\n")
+        sys.exit(DaraError.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("dara: interrupted\n")
         sys.exit(130)

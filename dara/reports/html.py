@@ -11,7 +11,7 @@ from dara.findings import Finding, Verdict
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.reports.document import escape
 from dara.reports.interface import ReportFormat
-from dara.reports.values import HEADLINE_KINDS, fact_text, value_text
+from dara.reports.values import HEADLINE_KINDS, fact_text, named_fact, value_text
 from dara.rules.interface import DOCS_URL
 
 _STYLE = """
@@ -23,7 +23,7 @@ _STYLE = """
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.25rem;
-  margin-bottom: 1.25rem; overflow-wrap: anywhere; }
+  margin-bottom: 1.25rem; overflow-wrap: break-word; }
 h1 { font-size: 1.15rem; margin: 0 0 1rem; color: var(--dim); font-weight: 600; }
 h2 { font-size: 1.25rem; margin: 0; }
 h3 { font-size: 1rem; margin: 1.25rem 0 .4rem; }
@@ -31,9 +31,9 @@ h3 { font-size: 1rem; margin: 1.25rem 0 .4rem; }
 .unverifiable, .warning { color: var(--warn); } .note, .dim { color: var(--dim); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--dim); font-weight: 600; } ul { margin: .25rem 0; padding-left: 1.25rem; }
+th { color: var(--dim); font-weight: 600; } td:last-child, td code { overflow-wrap: anywhere; } ul { margin: .25rem 0; padding-left: 1.25rem; }
 code { font-family: ui-monospace, monospace; font-size: .92em; } p { margin: .4rem 0; }
-a { color: inherit; } svg { max-width: 100%; height: auto; }
+a { color: inherit; } svg { display: block; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
 svg rect { fill: var(--box); stroke: var(--line); } svg path { stroke: var(--dim); fill: none; }
 """
@@ -103,9 +103,9 @@ def _claims(report: AuditReport) -> Iterator[str]:
     if report.parsed is None or not report.parsed.claims:
         yield '<p class="dim">The name claims nothing that can be checked.</p>'
         return
-    held = {(item.claim.kind, item.claim.text): fact_text(item.fact) for item in report.outcomes.held}
+    held = {(item.claim.kind, item.claim.text): named_fact(item.claim, item.fact) for item in report.outcomes.held}
     wrong = {
-        (item.claim.kind, item.claim.text): fact_text(item.fact)
+        (item.claim.kind, item.claim.text): named_fact(item.claim, item.fact)
         for item in report.findings
         if item.claim is not None and item.fact is not None
     }
@@ -136,7 +136,7 @@ def _parts(parts: Sequence[Part]) -> Iterator[str]:
     height = rows * _BOX_HEIGHT + (rows - 1) * _GAP + 2
     yield "<h3>Parts</h3>"
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    yield f'<svg {size} role="img" aria-label="parts of the model">'
+    yield f'<div class="scroll"><svg {size} role="img" aria-label="parts of the model">'
     for number, part in enumerate(parts):
         x = 1 + (number % _PER_ROW) * (_BOX_WIDTH + _GAP)
         y = 1 + (number // _PER_ROW) * (_BOX_HEIGHT + _GAP)
@@ -149,7 +149,7 @@ def _parts(parts: Sequence[Part]) -> Iterator[str]:
         yield f'<rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6"/>'
         yield f'<text x="{x + 10}" y="{y + 26}">{_safe(_short(part.role.replace("_", " ")))}</text>'
         yield f'<text x="{x + 10}" y="{y + 48}" font-weight="700">{_safe(_short(name))}</text></g>'
-    yield "</svg>"
+    yield "</svg></div>"
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from dara.findings import Finding, Verdict
 from dara.report import AuditResult, FailedAudit
 from dara.reports.document import escape
 from dara.reports.interface import ReportFormat
-from dara.reports.values import fact_text
+from dara.reports.values import named_fact
 from dara.rules.interface import DOCS_URL
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#+!|~@$])")
@@ -77,7 +77,7 @@ def _section(result: AuditResult) -> Iterator[str]:
 
 def _row(finding: Finding) -> str:
     claim = literal(finding.claim.text) if finding.claim else ""
-    fact = literal(fact_text(finding.fact)) if finding.fact else ""
+    fact = literal(named_fact(finding.claim, finding.fact)) if finding.fact else ""
     rule = f"[{finding.code}]({DOCS_URL}/{finding.code}.md) {finding.slug}"
     return f"| {finding.severity.label} | {rule} | {claim} | {fact} |"
 

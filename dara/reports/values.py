@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clustering.facts import Fact
+from naming.records import Claim
 
 HEADLINE_KINDS = (
     "family",
@@ -29,6 +30,13 @@ def fact_text(fact: Fact) -> str:
     """A fact's value in the field's spelling; declared ones say so. Not escaped."""
     mark = "" if fact.basis == "measured" else " (declared)"
     return f"{value_text(fact.kind, fact.value)}{mark}"
+
+
+def named_fact(claim: Claim | None, fact: Fact) -> str:
+    """A fact beside the claim that it speaks to: with its kind where that is another one. Not escaped."""
+    if claim is not None and claim.kind == fact.kind:
+        return fact_text(fact)
+    return f"{fact.kind.replace('_', ' ')} {fact_text(fact)}"
 
 
 def value_text(kind: str, value: Any) -> str:
