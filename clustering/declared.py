@@ -160,6 +160,9 @@ def _main(root: Scope, language: Scope | None, collector: Collector) -> None:
         if family is not None:
             collector.add("text_family", family, language.key("model_type"))
     dimensions(root, collector)
+    blocks = root.values.get("layer_type")  # resnet
+    if blocks in ("basic", "bottleneck"):
+        collector.add("bottleneck", blocks == "bottleneck", root.key("layer_type"))
     hierarchical(collector)
     offsets(collector)
     encoder_decoder_layers(root, collector)

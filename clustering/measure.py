@@ -22,6 +22,7 @@ from clustering.measure_counts import adapter_fact, count, dtype_facts, quantiza
 from clustering.measure_inputs import Embeddings, find_embeddings, patch_facts, position_facts, vocabulary_facts
 from clustering.measure_stacks import layers_of, stack_facts
 from clustering.parts import decompose
+from clustering.parts_backbones import backbone_part
 from clustering.tensors import TensorListing
 
 
@@ -78,11 +79,15 @@ def _totals(listing: TensorListing, towers: Towers, config: Mapping[str, Any] | 
     facts = dtype_facts(towers.named) + quantization_facts(listing, towers.named)
     if listing.incomplete:
         return facts
-    counts = count(towers.named)
-    source = f"{counts.tensors} tensors" + (f", {counts.shared} shared elements counted once" if counts.shared else "")
-    facts.append(Fact("parameters", counts.parameters, "measured", source))
     tables = find_embeddings(_of(towers, None))
-    tabled = min(tables.elements(), counts.parameters)
+    copies = _tied_copies(towers, tables, config)
+    counts = count([named for named in towers.named if named not in copies] if copies else towers.named)
+    source = f"{counts.tensors} tensors" + (f", {counts.shared} shared elements counted once" if counts.shared else "")
+    if copies:
+        source += f", {', '.join(named.tensor.name for named in copies)} counted as copies"
+    facts.append(Fact("parameters", counts.parameters, "measured", source))
+    repeated = sum(named.elements for named in copies if named is tables.output)
+    tabled = min(tables.elements() - repeated, counts.parameters)
     if tabled:
         facts.append(Fact("embedding_parameters", tabled, "measured", "token, position and output tables"))
         facts.append(
@@ -107,6 +112,28 @@ def _totals(listing: TensorListing, towers: Towers, config: Mapping[str, Any] | 
             )
         )
     return facts
+
+
+def _tied_copies(towers: Towers, tables: Embeddings, config: Mapping[str, Any] | None) -> list[Named]:
+    """Stored copies of the token table that the model uses as one.
+
+    Encoder-decoders with a `shared` table have no other (T5, BART), however often a file repeats it; an output matrix
+    is the token table again where the config says so.
+    """
+    table = tables.tokens
+    if table is None:
+        return []
+    declared = {fact.kind: fact.value for fact in declared_facts(config or {})}
+    shared = any(named.module == "shared" for named in towers.loose)
+    copies: list[Named] = []
+    for named in towers.loose:
+        if named is table or named.shape != table.shape or named.leaf != "weight":
+            continue
+        repeats = shared and named.module in {"shared", "embed_tokens"}
+        output = declared.get("tied_embeddings") is True and named is tables.output
+        if repeats or output:
+            copies.append(named)
+    return copies
 
 
 def _active(config: Mapping[str, Any] | None) -> tuple[int, str] | None:
@@ -136,6 +163,8 @@ def _stack_facts(listing: TensorListing, towers: Towers) -> list[Fact]:
         facts += [fact for fact in stack_facts(listing, towers.decoder, "decoder_") if fact.kind != "decoder_layers"]
     elif towers.main is not None:
         facts += stack_facts(listing, towers.main)
+        if towers.main.depths and not listing.names_only:
+            facts += _residual_network(towers.named)
     for prefix, stack in (
         ("vision_", towers.vision),
         ("audio_", towers.audio),
@@ -175,6 +204,18 @@ def _part_facts(composite: Sequence[Part]) -> list[Fact]:
             for kind in ("depths", "embed_dim", "hidden_sizes")
             if kind in sizes
         ]
+    return facts
+
+
+def _residual_network(named: Sequence[Named]) -> list[Fact]:
+    """ResNets are named by their number of layers, which counts convolutions, stem and classifier."""
+    found = backbone_part(named)
+    if found is None or found.family != "resnet":
+        return []
+    facts = [Fact("bottleneck", found.detail["bottleneck"], "measured", "convolutions of the blocks")]
+    if found.variant is not None:
+        source = f"stages of {found.detail['depths']} blocks: ResNet-{found.variant}"
+        facts.append(Fact("layers", int(found.variant.rstrip("c")), "measured", source))
     return facts
 
 

@@ -254,6 +254,15 @@ def test_shared_storage_counts_once() -> None:
     assert "shared" in facts["parameters"].source
 
 
+def test_stored_copies_of_a_shared_table_count_once() -> None:
+    plain = values(t5())["parameters"]
+    repeated = t5() | {f"{side}.embed_tokens.weight": (1000, 64) for side in ("encoder", "decoder")}
+    assert values(repeated)["parameters"] == plain
+    untied = llama()
+    assert values(untied)["parameters"] - values(untied, {"tie_word_embeddings": True})["parameters"] == 64_000
+    assert values(untied, {"tie_word_embeddings": False})["parameters"] == values(untied)["parameters"]
+
+
 def t5(encoder: int = 3, decoder: int = 3) -> Shapes:
     shapes: Shapes = {"shared.weight": (1000, 64)}
     for side, count in (("encoder", encoder), ("decoder", decoder)):
