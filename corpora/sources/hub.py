@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
+from urllib.parse import quote
 
-from clustering.text import escape, one_line
+from clustering.text import escape
 from corpora.errors import GatedError, NotFoundError, OfflineError, UnavailableError
 from corpora.package import HubMetadata, Package
 from corpora.sources.hub_cache import cache_folder, default_cache, open_cached
@@ -16,9 +17,12 @@ from corpora.sources.hub_file import HubFiles
 from corpora.sources.hub_http import HubClient, Patience
 from corpora.sources.interface import OpenOptions, PackageSource
 from corpora.sources.local_files import is_folder
-from corpora.sources.names import RepoName, given_name, hub_address
+from corpora.sources.names import RepoName, given_name, hub_address, is_repo_id
+from corpora.sources.rows import metadata_of_row
 
 MAX_FILES: Final = 50_000
+MAX_DESCRIPTION: Final = 64 << 20
+"""Longest description; one with 10,000 files takes 3 MB."""
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 
 
@@ -35,60 +39,18 @@ def endpoint_of(options: OpenOptions) -> str:
     return (options.endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
-def _texts(value: Any) -> tuple[str, ...]:
-    items = value if isinstance(value, list | tuple) else [value]
-    return tuple(item for item in items if isinstance(item, str) and item)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def metadata_of(info: Any) -> HubMetadata:
-    """The parts of a `huggingface_hub.ModelInfo` that an audit uses; values of unexpected types are left out."""
-    card = info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else {}
-    weights = info.safetensors
-    counted = _mapping(getattr(weights, "parameters", None))
-    return HubMetadata(
-        tags=_texts(info.tags or []),
-        pipeline_tag=_text(info.pipeline_tag),
-        library_name=_text(info.library_name),
-        base_model=_texts(card.get("base_model") or []),
-        license=_text(card.get("license")),
-        gated=bool(info.gated) if info.gated is not None else None,
-        private=info.private if isinstance(info.private, bool) else None,
-        sha=_text(info.sha),
-        author=_text(info.author),
-        created_at=info.created_at.isoformat() if info.created_at else None,
-        last_modified=info.last_modified.isoformat() if info.last_modified else None,
-        downloads=_number(info.downloads),
-        likes=_number(info.likes),
-        safetensors_parameters={str(key): value for key, value in counted.items() if _number(value) is not None},
-        safetensors_total=_number(getattr(weights, "total", None)),
-        gguf=_mapping(info.gguf),
-        config=_mapping(info.config),
-    )
-
-
-def _listed(info: Any) -> tuple[dict[str, int | None], list[tuple[str, str]]]:
+def _listed(siblings: list[Any]) -> tuple[dict[str, int | None], list[tuple[str, str]]]:
     """Files of a package; paths that could not be a repository's are left out."""
     sizes: dict[str, int | None] = {}
     skipped: list[tuple[str, str]] = []
-    for sibling in (info.siblings or [])[:MAX_FILES]:
-        path = sibling.rfilename
+    for sibling in siblings[:MAX_FILES]:
+        path = sibling.get("rfilename") if isinstance(sibling, dict) else None
         if not isinstance(path, str) or not path or path.startswith("/") or ".." in path.split("/"):
             skipped.append((escape(str(path)), "not a path inside the package"))
             continue
-        sizes[path] = _number(sibling.size)
-    if len(info.siblings or []) > MAX_FILES:
+        size = sibling.get("size")
+        sizes[path] = size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None
+    if len(siblings) > MAX_FILES:
         skipped.append(("...", f"more than {MAX_FILES:,} files; the rest was not looked at"))
     return sizes, skipped
 
@@ -129,16 +91,16 @@ class HubSource(PackageSource):
             return self._open_offline(address.repo_id, revision, cache, options)
         client = HubClient(endpoint_of(options), options.token, self._patience, self._sleep)
         try:
-            info = self._info(client, address.repo_id, revision)
+            found = self._description(client, address.repo_id, revision)
         except UnavailableError as error:
             if is_folder(cache / cache_folder(address.repo_id) / "snapshots"):
                 raise UnavailableError(f"{error}, or work offline: the cache holds a copy") from error
             raise
-        metadata = metadata_of(info)
-        served = info.id if isinstance(info.id, str) and info.id else address.repo_id
+        metadata = metadata_of_row(found)
+        served = str(found["id"])
         if metadata.gated:
             self._check_access(client, served)
-        sizes, skipped = _listed(info)
+        sizes, skipped = _listed(found["siblings"])
         if not sizes:
             raise NotFoundError(f"{escape(served)}: the package holds no files")
         return self._package(client, served, address.repo_id, metadata, sizes, skipped, cache, options, revision)
@@ -176,25 +138,20 @@ class HubSource(PackageSource):
             notes=notes,
         )
 
-    def _info(self, client: HubClient, repo_id: str, revision: str | None) -> Any:
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
+    def _description(self, client: HubClient, repo_id: str, revision: str | None) -> Mapping[str, Any]:
+        """The hub's description of a model with its list of files.
 
-        api = HfApi(endpoint=client.endpoint, token=client.token, library_name="dara")
+        It contains the card's metadata, which strangers write and on which the constructors of the hub's client raise;
+        so it is read here, tolerantly.
+        """
+        at = f"/revision/{quote(revision, safe='')}" if revision is not None else ""
         shown = escape(repo_id)
-
-        def ask() -> Any:
-            client.transfer.request()
-            try:
-                return api.model_info(repo_id, revision=revision, files_metadata=True, timeout=client.patience.timeout)
-            except HfHubHTTPError as error:
-                raise client.explain(shown, error.response) from error
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                why = one_line(error, 80)
-                msg = f"{shown}: {client.endpoint} does not answer as a hub does ({why}); check HF_ENDPOINT"
-                raise UnavailableError(msg) from error
-
-        return client.persist(shown, ask)
+        found, _ = client.get_json(shown, f"{client.endpoint}/api/models/{repo_id}{at}?blobs=true", MAX_DESCRIPTION)
+        if not (
+            isinstance(found, dict) and is_repo_id(str(found.get("id"))) and isinstance(found.get("siblings"), list)
+        ):
+            raise UnavailableError(f"{shown}: {client.endpoint} does not answer as a hub does; check HF_ENDPOINT")
+        return found
 
     def _check_access(self, client: HubClient, repo_id: str) -> None:
         """Gated packages show their list of files to everybody; whether the files can be read is asked apart."""

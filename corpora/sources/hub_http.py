@@ -24,6 +24,7 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 _RATE_LIMIT_RESET: Final = re.compile(r";\s*t\s*=\s*(\d{1,9})")
 _CONNECT_ATTEMPTS: Final = 2
 _MAX_REDIRECTS: Final = 10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SLOWEST: Final = 16 << 10
 """Bytes per second below which a transfer counts as stuck."""
 
@@ -230,29 +231,35 @@ class HubClient:
         self.persist(what, ask)
 
     def get_json(self, what: str, url: str, limit: int) -> tuple[Any, Mapping[str, str]]:
-        """A document of the hub's API with the headers it came with. Redirects are not followed.
+        """A document of the hub's API with the headers it came with. Redirects are followed on the hub only.
 
         Raises:
             PackageError: as `persist`; also for a document longer than `limit` bytes or not JSON.
         """
-
-        def ask() -> tuple[bytes, Mapping[str, str]]:
-            self.transfer.request()
-            timeout = self.patience.timeout
-            with _session().stream(
-                "GET", url, headers=self._headers, timeout=timeout, follow_redirects=False
-            ) as response:
-                if response.status_code >= 300:
-                    raise self.explain(what, response)
-                return self._take(response, limit + 1), dict(response.headers)
-
-        data, headers = self.persist(what, ask)
+        data, headers = self.persist(what, lambda: self._document(what, url, limit))
         if len(data) > limit:
             raise UnavailableError(f"{what}: the answer is longer than {limit:,} bytes; ask for less at a time")
         try:
             return json.loads(data), headers
         except (ValueError, RecursionError) as error:
             raise UnavailableError(f"{what}: the hub's answer is not JSON; check HF_ENDPOINT") from error
+
+    def _document(self, what: str, url: str, limit: int) -> tuple[bytes, Mapping[str, str]]:
+        for _ in range(_MAX_REDIRECTS):
+            self.transfer.request()
+            timeout = self.patience.timeout
+            with _session().stream(
+                "GET", url, headers=self._headers, timeout=timeout, follow_redirects=False
+            ) as response:
+                if response.status_code in _REDIRECTS:
+                    url = self._redirected(what, url, response.headers.get("location", ""))
+                    if _origin(url) != _origin(self.endpoint):
+                        raise UnavailableError(f"{what}: the hub redirects to another host; check HF_ENDPOINT")
+                    continue
+                if response.status_code >= 300:
+                    raise self.explain(what, response)
+                return self._take(response, limit + 1), dict(response.headers)
+        raise UnavailableError(f"{what}: more than {_MAX_REDIRECTS} redirects; try again later")
 
     def read_range(self, what: str, url: str, start: int, length: int) -> RangeReply:
         """Bytes `start` to `start + length` of a file, following redirects; fewer when the file ends before.
@@ -275,7 +282,7 @@ class HubClient:
             self.transfer.request()
             timeout = self.patience.timeout
             with _session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=False) as response:
-                if response.status_code in {301, 302, 303, 307, 308}:
+                if response.status_code in _REDIRECTS:
                     url = self._redirected(what, url, response.headers.get("location", ""))
                     at_home = at_home and _origin(url) == _origin(self.endpoint)
                     continue

@@ -180,6 +180,13 @@ def _metadata(row: _Row, config: Mapping[str, Any], card: ModelCard | None) -> H
     )
 
 
+def metadata_of_row(values: Mapping[str, Any]) -> HubMetadata:
+    """What a hub's own description of a model says; values of unexpected types are left out."""
+    row = _Row(values)
+    declared = row.mapping("card")
+    return _metadata(row, _config(row), card_of(declared) if declared else None)
+
+
 def package_of_row(values: Any, place: str) -> Package | SkippedPackage:
     """Makes a package of one row.
 

@@ -99,6 +99,30 @@ def test_metadata_of_unexpected_types_is_left_out(hub, opened):
     assert (dict(metadata.gguf), dict(metadata.config), metadata.likes) == ({}, {}, None)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"cardData": {"ignore_metadata_errors": True}},
+        {"cardData": {"self": 1, "get": 2, "to_dict": 3}},
+        {"cardData": {"eval_results": 3, "model-index": "x", "language": "\ud800"}},
+        {"cardData": [1]},
+        {"safetensors": {"parameters": {"F32": 1}}},
+        {"safetensors": {"total": 5}},
+        {"safetensors": "x"},
+        {"transformersInfo": {"unheard": "of"}, "evalResults": [1], "inferenceProviderMapping": 5},
+        {"lastModified": "nonsense", "createdAt": 5},
+        {"tags": 5, "gated": 5, "widgetData": 5, "author": None},
+    ],
+)
+def test_card_of_a_stranger_does_not_hinder_the_audit(hub, opened, odd, caplog, capsys):
+    """The constructors of the hub's client raise on some of these, and warn on stderr about others."""
+    add_bert(hub, info=odd)
+    package = opened("acme/bert-base")
+    assert package.config().value == {"model_type": "bert"}
+    assert caplog.records == []
+    assert capsys.readouterr() == ("", "")
+
+
 def test_140_gb_in_shards_move_less_than_a_megabyte(hub, opened):
     shards = 30
     names = [f"model-{i:05d}-of-{shards:05d}.safetensors" for i in range(1, shards + 1)]

@@ -149,7 +149,7 @@ def test_server_without_ranges_is_refused_far_into_a_file(hub, opened, package):
     source = package.files.open("model.safetensors")
     with pytest.raises(UnavailableError, match="does not serve ranges of large files; download the package first"):
         source.read(100 << 20, 100)
-    assert package.files.client.transfer.bytes == 0
+    assert package.files.client.transfer.bytes < 5_000  # the description
 
 
 def test_compressed_answers(hub, opened):
