@@ -31,7 +31,8 @@ h3 { font-size: 1rem; margin: 1.25rem 0 .4rem; }
 .unverifiable, .warning { color: var(--warn); } .note, .dim { color: var(--dim); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--dim); font-weight: 600; } td:last-child, td code { overflow-wrap: anywhere; } ul { margin: .25rem 0; padding-left: 1.25rem; }
+th { color: var(--dim); font-weight: 600; } ul { margin: .25rem 0; padding-left: 1.25rem; }
+td code { display: inline-block; min-width: 7rem; } td + td + td code { min-width: 14rem; }
 code { font-family: ui-monospace, monospace; font-size: .92em; } p { margin: .4rem 0; }
 a { color: inherit; } svg { display: block; }
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
@@ -121,7 +122,7 @@ def _claims(report: AuditReport) -> Iterator[str]:
             fact, word, style = "", "not checked", "dim"
         yield (
             f"<tr><td><code>{_safe(claim.text)}</code></td><td>{_safe(claim.kind.replace('_', ' '))}</td>"
-            f'<td>{_safe(fact)}</td><td class="{style}">{word}</td></tr>'
+            f'<td>{_safe(fact)}</td><td class="{style}" style="white-space: nowrap">{word}</td></tr>'
         )
     yield "</table></div>"
 
