@@ -23,7 +23,15 @@ from pathlib import Path
 from clustering.zoo import prepare_torchvision
 from corpora.reference.enumerate import config_types, model_entries
 from corpora.reference.layouts import layout_names, published_models
-from corpora.reference.records import Encoder, ReferenceModel, encode_line, raw_file, read_lines, read_raw
+from corpora.reference.records import (
+    Encoder,
+    ReferenceModel,
+    encode_line,
+    encoded_lines,
+    raw_file,
+    read_lines,
+    read_raw,
+)
 from corpora.reference.sizes import settings
 from corpora.reference.timm_models import timm_families, timm_models
 from corpora.reference.variants import BuildFailure, Plan, build_entry
@@ -35,7 +43,12 @@ _TASKS_PER_WORKER = 120
 
 
 def build_raw(
-    path: Path, *, families: Iterable[str] | None = None, plan: Plan | None = None, workers: int = 2
+    path: Path,
+    *,
+    families: Iterable[str] | None = None,
+    plan: Plan | None = None,
+    workers: int = 2,
+    update: Path | None = None,
 ) -> tuple[int, int]:
     """Build the corpus into a file, which appears under its name when it is complete.
 
@@ -45,6 +58,7 @@ def build_raw(
             for all.
         plan: Which variants; None for all.
         workers: Processes.
+        update: An earlier corpus, of which everything is carried over that is not built anew. It may be `path` itself.
 
     Returns:
         Number of records and of classes that could not be built.
@@ -54,6 +68,9 @@ def build_raw(
     started = time.monotonic()
     models = failures = 0
     with raw_file(path, _versions()) as stream:
+        if update is not None:
+            anew = {task.source for task in tasks}
+            stream.writelines(line for source, line in encoded_lines(update) if source not in anew)
         for number, (name, lines, built, failed) in enumerate(_results(tasks, workers), start=1):
             stream.writelines(lines)
             models, failures = models + built, failures + failed
@@ -72,6 +89,11 @@ class _Task:
     name: str
     plan: Plan
 
+    @property
+    def source(self) -> str:
+        """How lines and the command line name it."""
+        return f"{self.kind}:{self.name}"
+
 
 def _tasks(families: Iterable[str] | None, plan: Plan) -> list[_Task]:
     """What to build, in the order of the file."""
@@ -79,7 +101,7 @@ def _tasks(families: Iterable[str] | None, plan: Plan) -> list[_Task]:
     tasks = [_Task("type", name, plan) for name in config_types()]
     tasks += [_Task("layout", name, plan) for name in layout_names()]
     tasks += [_Task("timm", name, plan) for name in timm_families()]
-    return [task for task in tasks if wanted is None or task.name in wanted or f"{task.kind}:{task.name}" in wanted]
+    return [task for task in tasks if wanted is None or task.name in wanted or task.source in wanted]
 
 
 def _results(tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
@@ -104,7 +126,7 @@ def _prepare() -> None:
 
 def _run(task: _Task) -> _Result:
     """All lines of one task."""
-    encoder = Encoder()
+    encoder = Encoder(task.source)
     lines: list[bytes] = []
     built: set[str] = set()
     models = failures = 0
@@ -115,10 +137,10 @@ def _run(task: _Task) -> _Result:
             built.add(result.class_name)
             models += 1
         else:
-            lines.append(encode_line("failure", _failure(result)))
+            lines.append(encode_line("failure", {**_failure(result), "source": task.source}))
             failures += 1
     if coverage is not None:
-        lines.append(encode_line("coverage", {**coverage, "built": len(built)}))
+        lines.append(encode_line("coverage", {**coverage, "built": len(built), "source": task.source}))
     return task.name, lines, models, failures
 
 
@@ -166,6 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--families", help="only these model types, comma separated")
     parser.add_argument("--quick", action="store_true", help="library default and two sizes only")
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
+    parser.add_argument("--update", type=Path, help="carry over what is not built anew from this earlier corpus")
     arguments = parser.parse_args(argv)
     _prepare()
     models, failures = build_raw(
@@ -173,6 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         families=arguments.families.split(",") if arguments.families else None,
         plan=Plan(tuple(settings("profiles")["quick"]), published=False, options=False) if arguments.quick else None,
         workers=arguments.workers,
+        update=arguments.update,
     )
     print(f"{models} records, {failures} classes or sizes failed, in {arguments.out}", file=sys.stderr)
     return 0

@@ -3,6 +3,7 @@
 The first line is a header `{"schema": "dara-reference/1", "versions": {...}}`. Every other line is an object with a
 `kind`:
 
+* every line has `source`: `type:bert`, `layout:qwen_vl` or `timm:timm/resnet`, what was asked to be built.
 * `model`: one built model in one spelling. `model_type`, `class`, `variant`, `spelling` (`memory` | `published`),
   `config`
   (dotted field name to value, the varied fields only), `names` (see below), `shapes` (the distinct shapes, in order
@@ -52,9 +53,10 @@ class CorpusError(Exception):
 
 
 class Encoder:
-    """Turns records into lines; remembers the last names of every class, so one encoder goes with one run of a file."""
+    """Turns the records of one source into lines; remembers the last names of every class."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "") -> None:
+        self._source = source
         self._last: dict[tuple[str, str, str], tuple[str, ...]] = {}
 
     def model(self, model: ReferenceModel) -> bytes:
@@ -66,6 +68,7 @@ class Encoder:
         numbers: dict[tuple[int, ...], int] = {}
         index = [numbers.setdefault(tensor.shape, len(numbers)) for tensor in model.listing.tensors]
         record: dict[str, Any] = {
+            "source": self._source,
             "model_type": model.model_type,
             "class": model.class_name,
             "variant": model.variant,
@@ -138,6 +141,18 @@ def read_lines(path: Path, kind: str) -> Iterator[dict[str, Any]]:
                     yield record
     except (OSError, EOFError, ValueError) as error:
         raise CorpusError(f"{path}: unreadable ({error})") from error
+
+
+def encoded_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of a raw corpus as they are, each with its source, for carrying over into another file.
+
+    Raises:
+        CorpusError: unreadable file, another schema, or a line that is not JSON.
+    """
+    for kind in ("model", "failure", "coverage"):
+        for record in read_lines(path, kind):
+            fields = {key: value for key, value in record.items() if key != "kind"}
+            yield fields.get("source") or f"type:{fields['model_type']}", encode_line(kind, fields)
 
 
 def read_versions(path: Path) -> dict[str, str]:
