@@ -23,6 +23,7 @@ class FourBit:
 
     name = "bitsandbytes 4 bit"
     trigger = ".weight"
+    types = ("U8",)
     companions = (
         ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map", *_STATES, ".bias",
     )  # fmt: skip
@@ -43,6 +44,7 @@ class EightBit:
 
     name = "bitsandbytes 8 bit"
     trigger = ".weight"
+    types = ("I8",)
     companions = (".SCB", ".weight_format", ".weight.SCB")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:

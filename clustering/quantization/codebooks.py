@@ -14,6 +14,7 @@ class Aqlm:
 
     name = "aqlm"
     trigger = ".codes"
+    types = ("I8", "I16", "I32", "U8", "U16")
     companions = (".codebooks", ".scales")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -34,6 +35,7 @@ class Hqq:
 
     name = "hqq"
     trigger = ".W_q"
+    types = ("U8", "I32", "F16", "BF16", "F32", "I8")
     companions = (
         ".scale", ".zero", ".nbits", ".group_size", ".axis", ".shape", ".packing", ".optimize", ".round_zero",
         ".channel_wise", ".view_as_float", ".unpack_view_dtype", ".stores_quant_config", ".offload_meta",
@@ -66,6 +68,7 @@ class Exl2:
 
     name = "exl2"
     trigger = ".q_weight"
+    types = ("I32",)
     companions = (".q_scale", ".q_scale_max", ".q_groups", ".q_group_map", ".q_perm", ".q_invperm")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -86,6 +89,7 @@ class Exl3:
 
     name = "exl3"
     trigger = ".trellis"
+    types = ("I16", "U16")
     companions = (".suh", ".svh", ".su", ".sv", ".mcg", ".mul1", ".mcg_multiplier")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -102,6 +106,7 @@ class Quanto:
 
     name = "quanto"
     trigger = ".weight._data"
+    types = ("I8", "F8_E")
     companions = (".weight._scale", ".weight._shift", ".weight._zeropoint", ".input_scale", ".output_scale")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -117,6 +122,7 @@ class QuantoPacked:
 
     name = "quanto, packed"
     trigger = ".weight._data._data"
+    types = ("U8",)
     companions = (".weight._scale", ".weight._shift", ".weight._zeropoint", ".input_scale", ".output_scale", ".bias")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:

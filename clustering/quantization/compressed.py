@@ -39,6 +39,7 @@ class Packed:
 
     name = "compressed-tensors, packed"
     trigger = ".weight_packed"
+    types = ("I32", "U8")
     companions = SCALES
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -67,6 +68,7 @@ class Scaled:
 
     name = "scaled weights"
     trigger = ".weight"
+    types = ("F8_E", "U8", "I8")
     companions = SCALES
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -97,6 +99,7 @@ class Experts:
 
     name = "scaled experts"
     trigger = "_proj"
+    types = ("F8_E",)
     companions = ("_proj_scale", "_proj_scale_inv", "_proj_weight_scale", "_proj_input_scale")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:

@@ -23,6 +23,7 @@ class Gptq:
 
     name = "gptq"
     trigger = ".qweight"
+    types = ("I32",)
     companions = (".qzeros", ".scales", ".g_idx", ".perm", ".workspace")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
@@ -64,6 +65,7 @@ class Marlin:
 
     name = "marlin"
     trigger = ".B"
+    types = ("I32",)
     companions = (".s", ".workspace")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:

@@ -35,6 +35,10 @@ class Scheme(Protocol):
         """End of the packed tensor's name; what stands before it is the layer."""
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """Beginnings of the element types that the packed tensor can have."""
+
+    @property
     def companions(self) -> tuple[str, ...]:
         """Ends of the layer's other tensors that belong to the packing; they are no parameters."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,23 +29,30 @@ def logical(listing: TensorListing, config: Mapping[str, Any] | None = None) -> 
     """
     if listing.quantization is not None or not listing.tensors:
         return listing
-    by_name = {tensor.name: tensor for tensor in listing.tensors}
-    context = Context(listing.tensors, scheme_settings(config))
+    layers = _companions(listing.tensors)
+    context: Context | None = None
     replaced: dict[str, Tensor] = {}
     dropped: set[str] = set()
     weights: Counter[tuple[str, float | None, str]] = Counter()
-    for scheme in SCHEMES:
-        for tensor in listing.tensors:
-            if tensor.name in replaced or not tensor.name.endswith(scheme.trigger):
-                continue
+    for tensor in listing.tensors:
+        for scheme in _candidates(tensor, names_only=listing.names_only):
             layer = tensor.name.removesuffix(scheme.trigger)
-            parts = {end: by_name[layer + end] for end in scheme.companions if layer + end in by_name}
-            found = _named(scheme, parts) if listing.names_only else scheme.unpack(tensor, parts, context)
+            around = layers.get(layer, _NOTHING)
+            parts = {end: around[end] for end in around if end in scheme.companions}
+            if listing.names_only:
+                found = _named(scheme, parts)
+            else:
+                context = context or Context(listing.tensors, scheme_settings(config))
+                found = scheme.unpack(tensor, parts, context)
             if found is None:
                 continue
-            replaced[tensor.name] = replace(tensor, name=layer + found.suffix, shape=found.shape, dtype=found.dtype)
-            dropped.update(layer + end for end in parts if end not in KEPT)
-            weights[found.method, found.bits, scheme.trigger] += max(replaced[tensor.name].elements, 1)
+            unpacked = Tensor(
+                layer + found.suffix, found.shape, found.dtype, tensor.nbytes, tensor.file, tensor.storage
+            )
+            replaced[tensor.name] = unpacked
+            dropped.update(parts[end].name for end in parts if end not in KEPT)
+            weights[found.method, found.bits, scheme.trigger] += max(unpacked.elements, 1)
+            break
     if not replaced:
         return listing
     tensors = tuple(
@@ -56,6 +63,59 @@ def logical(listing: TensorListing, config: Mapping[str, Any] | None = None) -> 
     method, bits, trigger = max(weights, key=lambda key: (weights[key], str(key)))
     source = f"tensors ending in {trigger} ({len(replaced)} of {len(tensors)})"
     return replace(listing, tensors=tensors, quantization=Quantization(method, bits, source))
+
+
+_NOTHING: Mapping[str, Tensor] = {}
+
+
+def _last(name: str) -> str:
+    """What follows the last dot, with it; the whole of a name without dots."""
+    return name[max(name.rfind("."), 0) :]
+
+
+def _by_last(ends: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    grouped: dict[str, list[str]] = {}
+    for end in dict.fromkeys(ends):
+        grouped.setdefault(_last(end), []).append(end)
+    return {last: tuple(several) for last, several in grouped.items()}
+
+
+_ENDS = {end for scheme in SCHEMES for end in scheme.companions}
+_DOTTED_ENDS = _by_last(sorted(end for end in _ENDS if end.startswith(".")))
+_JOINED_ENDS = tuple(sorted(end for end in _ENDS if not end.startswith(".")))
+_SCHEMES_BY_LAST = {
+    last: tuple(scheme for scheme in SCHEMES if scheme.trigger in triggers)
+    for last, triggers in _by_last(scheme.trigger for scheme in SCHEMES if scheme.trigger.startswith(".")).items()
+}
+_JOINED_SCHEMES = tuple(scheme for scheme in SCHEMES if not scheme.trigger.startswith("."))
+_JOINED_TRIGGERS = tuple(scheme.trigger for scheme in _JOINED_SCHEMES)
+
+
+def _companions(tensors: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Layer -> end -> tensor, for every tensor that could be a companion; one pass, since there may be 100,000."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for tensor in tensors:
+        name = tensor.name
+        ends = _DOTTED_ENDS.get(_last(name), ())
+        if name.endswith(_JOINED_ENDS):
+            ends = (*ends, *_JOINED_ENDS)
+        for end in ends:
+            if name.endswith(end):
+                found.setdefault(name[: -len(end)], {})[end] = tensor
+    return found
+
+
+def _candidates(tensor: Tensor, *, names_only: bool) -> list[Scheme]:
+    """Schemes whose packed tensors are named and typed like this one."""
+    name = tensor.name
+    schemes = _SCHEMES_BY_LAST.get(_last(name), ())
+    if name.endswith(_JOINED_TRIGGERS):
+        schemes = (*schemes, *_JOINED_SCHEMES)
+    return [
+        scheme
+        for scheme in schemes
+        if (names_only or tensor.dtype.startswith(scheme.types)) and name.endswith(scheme.trigger)
+    ]
 
 
 _BY_NAMES: Mapping[str, str] = {

@@ -21,6 +21,7 @@ class Mlx:
 
     name = "mlx"
     trigger = ".weight"
+    types = ("U32",)
     companions = (".scales", ".biases")
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:

@@ -17,6 +17,7 @@ class Mxfp4:
 
     name = "mxfp4"
     trigger = "_blocks"
+    types = ("U8",)
     companions = ("_scales",)
 
     def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:

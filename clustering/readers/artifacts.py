@@ -127,6 +127,22 @@ def is_index(path: str) -> bool:
     return _INDEX.match(basename(path)) is not None
 
 
+def complete_without(index: str, paths: Iterable[str]) -> bool:
+    """Whether the shards that belong to an index are all there by their own numbering."""
+    match = _INDEX.match(basename(index))
+    if match is None:
+        return False
+    found: dict[str, set[int]] = {}
+    for path in paths:
+        shard = _SHARD.match(basename(path)) if dirname(path) == dirname(index) else None
+        if shard is not None and shard["stem"] == match["stem"] and shard["rest"] == f".{match['format']}":
+            found.setdefault(shard["count"], set()).add(int(shard["number"]))
+    if len(found) != 1:
+        return False
+    ((count, numbers),) = found.items()
+    return numbers == set(range(1, int(count) + 1))
+
+
 def _numbered(
     key: tuple[str, str, str], files: dict[int, str], count: int, sizes: Mapping[str, int | None]
 ) -> Artifact:

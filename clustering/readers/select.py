@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from clustering.bytesource import ByteSource, FileAccess
 from clustering.errors import MissingExtraError, NoWeightsError, ReaderError
 from clustering.quantization.logical import logical
-from clustering.readers.artifacts import Artifact, find_artifacts, is_index
+from clustering.readers.artifacts import Artifact, complete_without, find_artifacts, is_index
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
 from clustering.readers.local import Counted
 from clustering.readers.messages import printable, refusal
@@ -75,14 +75,16 @@ class _Reading:
         self._lock = Lock()
 
     def run(self) -> WeightsResult:
-        for path in sorted(filter(is_index, self._sizes))[:INDEXES]:
-            table = self._attempt(path, lambda at=path: self._index(at))  # type: ignore[misc]
-            if table:
-                self._indexes[path] = table
-        artifacts = find_artifacts(self._sizes, {path: table.values() for path, table in self._indexes.items()})
+        indexes = sorted(filter(is_index, self._sizes))[:INDEXES]
+        # An index of 8 MB says nothing new when all shards of the numbering are there.
+        idle = [path for path in indexes if complete_without(path, self._sizes)]
+        artifacts = self._artifacts([path for path in indexes if path not in idle])
         considered = tuple(sorted({path for artifact in artifacts for path in artifact.files}))
         components = self._components(artifacts)
         listing = self._main(components) if components else self._first(artifacts)
+        if listing is None and idle:
+            artifacts = self._artifacts(idle)
+            listing = self._names(artifacts)
         used = {path for part in (*components.values(), listing) if part is not None for path in part.files}
         others = tuple(path for path in considered if path not in used)
         return WeightsResult(
@@ -124,10 +126,7 @@ class _Reading:
             listing = self._attempt(artifact.files[0], lambda one=artifact: self._read(one))  # type: ignore[misc]
             if listing is not None:
                 return listing
-        for artifact in artifacts:
-            if artifact.index is not None:
-                return self._names(artifact)
-        return None
+        return self._names(artifacts)
 
     def _read(self, artifact: Artifact) -> TensorListing | None:
         if len(artifact.files) > self._limits.shards:
@@ -185,8 +184,19 @@ class _Reading:
     def _open(self, path: str) -> Counted:
         return Counted(_Named(self._files.open(path), path), self._limits.scan_bytes)
 
-    def _names(self, artifact: Artifact) -> TensorListing:
-        """Tensor names of an index whose shards are not there."""
+    def _artifacts(self, indexes: list[str]) -> list[Artifact]:
+        """Artifacts of the package; these indexes are read first."""
+        for path in indexes:
+            table = self._attempt(path, lambda at=path: self._index(at))  # type: ignore[misc]
+            if table:
+                self._indexes[path] = table
+        return find_artifacts(self._sizes, {path: table.values() for path, table in self._indexes.items()})
+
+    def _names(self, artifacts: list[Artifact]) -> TensorListing | None:
+        """Tensor names of the first index, when its shards are not there or cannot be read."""
+        artifact = next((artifact for artifact in artifacts if artifact.index is not None), None)
+        if artifact is None:
+            return None
         table = self._indexes[artifact.index or ""]
         tensors = tuple(Tensor(name, (), "", file=shard) for name, shard in table.items())
         label = artifact.index or ""

@@ -78,6 +78,20 @@ def test_an_index_alone_gives_names(package):
     assert result.listing.incomplete == ("model-00001-of-00001.safetensors",)
 
 
+def test_an_index_is_not_read_when_its_shards_are_all_there(package, weights):
+    files = package(
+        {
+            "model.safetensors.index.json": b"a long one",
+            "model-00001-of-00002.safetensors": weights("a"),
+            "model-00002-of-00002.safetensors": weights("b"),
+        }
+    )
+    result = read_weights(files)
+    assert names(result.listing) == ["a", "b"]
+    assert result.damaged == ()
+    assert "model.safetensors.index.json" not in files.opened
+
+
 def test_concurrent_reading_gives_the_same(package, weights):
     count = 12
     shards = {f"model-{n:05}-of-{count:05}.safetensors": weights(f"t{n}") for n in range(1, count + 1)}
