@@ -270,6 +270,8 @@ def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, .
     family = _family_meaning(left)
     if family is not None and right and not family.get("word"):
         return (family,), right  # `electra-generator`
+    if phrase.category == "other" and left and behind in ("model", "models"):
+        return left, right
     if "size" in first and right and phrase.category == "other":
         return left, right  # `base-model`
     if not first or not second:

@@ -13,7 +13,8 @@ _END = r"(?![^\W_])"
 
 _DIGIT = re.compile(
     rf"""(?:
-      (?P<experts_each>\d{{1,3}}x\d+(?:[._]\d+)?[bm])(?=v\d|{_END})
+      (?P<experts_each>\d{{1,3}}x\d{{1,4}}(?:[._]\d{{1,3}})?[bm]|\d{{1,3}}(?:\.\d{{1,2}})?bx\d{{1,2}})(?=v\d|{_END})
+    | (?P<learning_rate>\d(?:\.\d)?e-?0?\d){_END}
     | (?P<bpw>\d+(?:\.\d+)?[-_]?bpw){_END}
     | (?P<bits>\d{{1,2}}(?:\.\d+)?[-_]?bits?){_END}
     | (?P<rate>\d+(?:\.\d+)?[-_]?k?hz){_END}
@@ -41,9 +42,10 @@ _COUNTERS = (
 )
 _LETTER = re.compile(
     rf"""(?:
-      (?P<version>(?:v|ver|version|rev|release)[-_.]?\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
+      (?P<version>(?:v|ver|version|rev|release)[-_.]?\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.a-z])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
     | (?P<active>a\d+(?:[._]\d+)?[bm]){_END}
     | (?P<effective>e\d+(?:[._]\d+)?b){_END}
+    | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}
     | (?P<gguf>(?:i?q\d(?:_\d|_k(?:_(?:xxs|xs|s|m|l|xl|p))?|_(?:xxs|xs|s|m|l|nl))?|tq\d_\d|mxfp\d|q\d(?:[-_]?k[-_][sml]))){_END}
     | (?P<weights>w\d{{1,2}}a\d{{1,2}}(?:kv\d+)?){_END}
     | (?P<integers>u?int[-_]?(?:2|3|4|6|8|16)){_END}
@@ -57,7 +59,6 @@ _LETTER = re.compile(
     | (?P<context>(?:ctx|context|seq|seqlen|seq[-_]len|len|maxlen|max[-_]len(?:gth)?|max|tokens?)[-_]?\d+k?){_END}
     | (?P<steps>steps?[-_]?\d+k?(?!\.\d)){_END}
     | (?P<counter>(?:{_COUNTERS})[-_]?\d+(?:\.\d+)?(?:e-?\d+)?k?){_END}
-    | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}
     | (?P<scale>x\d{{1,2}}){_END}
     | (?P<lettered>[a-z]\d{{1,3}}[bkm]?){_END}
     | (?P<coded>[a-z]{{2}}\d{{1,3}}[bkm]?){_END}

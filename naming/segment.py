@@ -281,7 +281,10 @@ class Segmenter:
                     continue
             merged.append(piece)
         if len(merged) > 1 and _is_one_word(merged):
-            merged = _merge_glued(repo, merged)
+            last = len(merged)
+            while last > 1 and merged[last - 1].kind in _WORTHY_SHAPES:
+                last -= 1
+            merged = _merge_glued(repo, merged[:last]) + merged[last:]
         elif any(not piece.entries and piece.kind == "word" for piece in merged) and not any(
             self._worth_cutting(piece, merged[place + 1] if place + 1 < len(merged) else None)
             for place, piece in enumerate(merged)

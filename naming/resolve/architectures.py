@@ -132,6 +132,8 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
         )
     ):
         return True
+    if segment.key == "diffusion":
+        return place == len(scene.segments) - 1
     if segment.key in _COINED and (place == 0 or len(segment.entries) == 1):
         return True
     if scene.timm and segment.start < scene.tag_from:

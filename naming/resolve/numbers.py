@@ -21,6 +21,8 @@ RESOLUTIONS = frozenset(
     ]
 )  # fmt: skip
 """Edges of square images that published vision models are trained on (timm's and transformers' configurations)."""
+LONGEST_CONTEXT = 1024
+"""Thousands of tokens that a `k` number may mean; more are steps or samples."""
 PATCHES = frozenset([4, 7, 8, 10, 14, 16, 28, 32])
 _LAYER_COUNTS = frozenset(["1", "2", "3", "4", "6", "8", "9", "12", "16", "24"])
 _VISION = ("vision", "dual", "detector", "diffusion")
@@ -70,7 +72,7 @@ def settle_numbers(scene: Scene) -> None:
 
 def _lexical(segment: Segment) -> bool:
     """Whether the lexicons know the item better than its shape does."""
-    return any(not entry.get("word") for entry in segment.entries)
+    return any(not entry.get("word") and entry.category != "other" for entry in segment.entries)
 
 
 def _folded(scene: Scene, segment: Segment) -> str:
@@ -87,6 +89,9 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
     if text.endswith("t"):
         decide(segment, "identifier", text)
         return
+    if text.endswith("m") and any(other.category == "parameters" for other in scene.segments[:place]):
+        decide(segment, "context", context_length(text))  # `Qwen2.5-7B-Instruct-1M`
+        return
     if scene.could_be(place - 1, "dataset") and text.endswith("b") and scene.any_domain("dual", "vision"):
         decide(segment, "identifier", text)
         return
@@ -99,6 +104,8 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
 
 def _experts_each(scene: Scene, place: int, segment: Segment) -> None:
     experts, each = _folded(scene, segment).split("x", 1)
+    if experts.endswith("b"):
+        experts, each = each, experts  # `3Bx4`
     scene.parameters = True
     decide(segment, "parameters", {"experts": int(experts), "each": count(each)})
 
@@ -117,6 +124,10 @@ def _version(scene: Scene, place: int, segment: Segment) -> None:
 
 
 def _release(scene: Scene, place: int, segment: Segment) -> None:
+    text = _folded(scene, segment)
+    if text[0] == "q" and _is_abbreviated_family(scene):
+        _split_family(scene, place, "qwen")  # `DS-R1-Distill-Q2.5-10B`
+        return
     decide(segment, "version", _folded(scene, segment))
 
 
@@ -145,17 +156,24 @@ def _layers(scene: Scene, place: int, segment: Segment) -> None:
 def _llama(scene: Scene, place: int, segment: Segment) -> None:
     """`airoboros-l2-13B`, `L3.1-8B-...`: a Llama generation where a language model's size is stated and no family."""
     text = _folded(scene, segment)
-    sized = any(other.kind in ("parameters", "experts_each") for other in scene.segments)
-    if sized and not scene.architectures():
-        scene.split(place, 1)
-        letter, number = scene.segments[place], scene.segments[place + 1]
-        entry = next(iter(scene.lexicon.entries("llama", "architecture")), None)
-        decide(letter, "architecture", "llama", entry)
-        letter.role = "main"
-        scene.domains.add("llm")
-        decide(number, "version", text[1:])
+    if _is_abbreviated_family(scene):
+        _split_family(scene, place, "llama")
     elif "." not in text:
         _layers(scene, place, segment)
+
+
+def _is_abbreviated_family(scene: Scene) -> bool:
+    """Whether a language model's size is stated and no family."""
+    return not scene.architectures() and any(other.kind in ("parameters", "experts_each") for other in scene.segments)
+
+
+def _split_family(scene: Scene, place: int, family: str) -> None:
+    scene.split(place, 1)
+    letter, number = scene.segments[place], scene.segments[place + 1]
+    decide(letter, "architecture", family, next(iter(scene.lexicon.entries(family, "architecture")), None))
+    letter.role = "main"
+    scene.domains.add("llm")
+    decide(number, "version", _folded(scene, number))
 
 
 def _hidden(scene: Scene, place: int, segment: Segment) -> None:
@@ -282,7 +300,8 @@ _HANDLERS: dict[str, Callable[[Scene, int, Segment], None]] = {
     "parameters": _parameters, "experts_each": _experts_each, "active": _active, "effective": _effective,
     "version": _version,
     "release": _release,
-    "steps": _counter, "bits": _quantization, "bpw": _quantization, "gguf": _quantization, "weights": _quantization,
+    "steps": _counter,
+    "learning_rate": _counter, "bits": _quantization, "bpw": _quantization, "gguf": _quantization, "weights": _quantization,
     "integers": _quantization, "group": _group, "llama": _llama, "layers": _layers, "hidden": _hidden, "heads": _heads,
     "patch": _patch, "window": _window, "context": _context, "counter": _counter, "amount": _amount,
     "labels": _labels, "rate": _rate, "pair": _pair, "span": _span, "pixels": _pixels, "scale": _scale,
@@ -451,7 +470,7 @@ def _kilo(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "input", f"{text}hz")
     elif scene.category(place - 1) == "dataset" and not scene.parameters:
         decide(segment, "identifier", text)
-    elif scene.any_domain("llm", "vlm") or scene.parameters:
+    elif (scene.any_domain("llm", "vlm") or scene.parameters) and _digits(text) <= LONGEST_CONTEXT:
         decide(segment, "context", context_length(text))
     elif scene.any_domain("encoder"):
         if _digits(text) in (1, 2, 4, 8, 16):

@@ -16,7 +16,7 @@ _PRIORITY = (
 """Order in which meanings of one word are tried; each has its own test below."""
 _TAG_PRIORITY = ("dataset", "adaptation", "organization", *_PRIORITY)
 """The same in timm's tags, where publishers stand first."""
-_WRITTEN = frozenset(["product", "other", "size", "training"])
+_WRITTEN = frozenset(["product", "other", "size"])
 """Categories whose value is the word as written."""
 _GENERIC = frozenset(
     [
@@ -76,6 +76,7 @@ def settle_words(scene: Scene) -> None:
                 value = scene.folded[segment.start : segment.end] if category in _WRITTEN else None
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
+    _publishers(scene)
     last = scene.segments[-1] if scene.segments else None
     if last is not None and last.key == "fine" and scene.architectures():
         decide(last, "adaptation", "finetuned")
@@ -99,6 +100,14 @@ def _teaches_or_is_mentioned(scene: Scene, place: int, segment: Segment) -> bool
     return False
 
 
+def _publishers(scene: Scene) -> None:
+    """The first word of timm's tag is the publisher, unless it is a recipe or a data set."""
+    if scene.timm:
+        first = next((segment for segment in scene.segments if segment.start > scene.tag_from), None)
+        if first is not None and first.kind == "word" and first.category in ("", "other"):
+            decide(first, "organization", first.key)
+
+
 def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entry) -> bool:
     if category == "language":
         return _is_language(scene, place, segment, entry)
@@ -107,12 +116,25 @@ def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entr
     if category == "product" and entry.get("word"):
         return _product_context(scene, place)
     if category == "organization":
-        return not entry.get("word") or _is_owner(scene, segment)
+        return not entry.get("word") or _is_owner(scene, segment) or _makes_the_model(scene, place)
+    if category == "task" and segment.key in ("mt", "nmt"):
+        return _is_translation(scene)
     if category in ("dataset", "task", "training", "adaptation", "format", "quantization", "input") and entry.get(
         "word"
     ):
         return len(scene.segments) > 1
     return True
+
+
+def _makes_the_model(scene: Scene, place: int) -> bool:
+    """Whether a maker's name stands right before a language model's family (`Meta-Llama`)."""
+    return place == 0 and scene.category(place + 1) == "architecture" and scene.any_domain("llm", "vlm")
+
+
+def _is_translation(scene: Scene) -> bool:
+    return any(
+        other.category == "language" or (other.key in MAJOR and meaning(other, "language")) for other in scene.segments
+    ) or scene.any_domain("seq2seq")
 
 
 def _recast(scene: Scene, place: int, segment: Segment, category: str) -> str:
@@ -122,11 +144,7 @@ def _recast(scene: Scene, place: int, segment: Segment, category: str) -> str:
         if entry is not None and entry.get("bits", 16) <= QUANTIZED_BITS:
             return "quantization"
     if category == "size" and segment.key == "base":
-        if (
-            scene.parameters
-            and scene.any_domain("llm", "vlm")
-            and any(other.category == "parameters" for other in scene.segments[:place])
-        ):
+        if any(other.category == "parameters" for other in scene.segments[:place]) and not scene.any_domain("encoder"):
             return "training"
         if scene.any_domain("diffusion"):
             return "other"
@@ -136,6 +154,8 @@ def _recast(scene: Scene, place: int, segment: Segment, category: str) -> str:
 def _is_size(scene: Scene, place: int, segment: Segment) -> bool:
     if len(segment.key) > 2:
         return True
+    if segment.key[-1].isdigit():
+        return scene.any_domain("vision", "detector")
     before = scene.segments[place - 1] if place else None
     if before is None:
         return False
@@ -159,8 +179,12 @@ def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bo
         return key in MAJOR and scene.category(place + 1) == "architecture" and segment.text.islower()
     if len(scene.segments) == 1:
         return False
-    if key in MAJOR or not entry.get("word"):
+    if key in MAJOR:
         return place == 0 or _any_known(scene)
+    if segment.text.isupper():
+        return False
+    if not entry.get("word"):
+        return place > 0 and scene.any_domain(*_LANGUAGE_CONTEXT)
     if scene.category(place - 1) in ("architecture", "size", "parameters") and scene.any_domain(*_LANGUAGE_CONTEXT):
         return key not in _NEVER_LANGUAGES
     return scene.any_domain("speech") and place == len(scene.segments) - 1 and key not in _NEVER_LANGUAGES
@@ -172,13 +196,8 @@ def _stands_for_language(scene: Scene, place: int, segment: Segment) -> bool:
 
 
 def _is_suffix_code(scene: Scene, place: int) -> bool:
-    """`-it` and `-pt` behind a language model's size are its instruct and pre-trained versions."""
-    return (
-        scene.key(place) in ("it", "pt")
-        and not _neighbours_language(scene, place)
-        and not scene.translation
-        and (scene.parameters or scene.any_domain("llm", "vlm"))
-    )
+    """`-it` and `-pt` behind a language model are its instruct and pre-trained versions."""
+    return scene.key(place) in ("it", "pt") and (scene.parameters or scene.any_domain("llm", "vlm"))
 
 
 def _any_known(scene: Scene) -> bool:
@@ -210,10 +229,10 @@ def _instruct_or_italian(scene: Scene) -> None:
     for place, segment in enumerate(scene.segments):
         if segment.key != "it" or segment.category not in ("", "language", "training"):
             continue
-        if scene.translation or _neighbours_language(scene, place):
-            decide(segment, "language", "it")
-        elif scene.any_domain("llm", "vlm") or scene.parameters:
+        if scene.any_domain("llm", "vlm") or scene.parameters:
             decide(segment, "training", "instruct")
+        elif scene.translation or _neighbours_language(scene, place):
+            decide(segment, "language", "it")
         elif scene.any_domain(*_LANGUAGE_CONTEXT, "gpt") and place == len(scene.segments) - 1:
             decide(segment, "language", "it")
         else:
@@ -247,6 +266,7 @@ def _is_owner(scene: Scene, segment: Segment) -> bool:
 
 _OWNER_PREFIX = 5
 _SHORTEST_BRAND = 3
+_COINED_LENGTH = 5
 
 
 def settle_unknown(scene: Scene) -> None:
@@ -256,13 +276,21 @@ def settle_unknown(scene: Scene) -> None:
     if not known and _is_title(scene):
         return
     head = _head(scene)
+    opening = segments[0] if segments else None
+    if (
+        opening is not None
+        and opening.category == "other"
+        and opening.kind == "word"
+        and opening.key not in _GENERIC
+        and scene.category(1) == "version"
+        and not scene.architectures()
+    ):
+        decide(opening, "product", scene.folded[opening.start : opening.end])  # `anything-v4.5`
     for place, segment in scene.undecided():
         if segment.kind == "integer" or segment.key.isdigit():
             decide(segment, "identifier", segment.key)
-        elif _is_hash(segment.key):
+        elif _is_hash(segment.key) or _is_random(segment.text):
             decide(segment, "identifier", segment.key)
-        elif scene.owner and segment.key.isalpha() and _is_owner(scene, segment):
-            decide(segment, "organization", segment.key)
         elif place in head or _is_coined_brand(scene, segment):
             decide(segment, "product", scene.folded[segment.start : segment.end])
         else:
@@ -288,7 +316,7 @@ def _head(scene: Scene) -> frozenset[int]:
             break
         places.append(place)
     named = scene.parameters or bool(scene.architectures()) or scene.category(len(places)) == "version"
-    if not named or any(len(segments[place].key) < _SHORTEST_BRAND for place in places):
+    if not named or any(len(segments[p].key) < _SHORTEST_BRAND or not segments[p].key.isalpha() for p in places):
         return frozenset()
     return frozenset(places)
 
@@ -298,7 +326,7 @@ def _is_title(scene: Scene) -> bool:
     segments = scene.segments
     places = [
         place for place, segment in enumerate(segments)
-        if segment.category in ("", "other") and segment.kind == "word" and segment.key not in _GENERIC
+        if segment.category in ("", "other") and not _is_random(segment.text) and segment.kind == "word" and segment.key not in _GENERIC
         and not segment.key.isdigit()
     ]  # fmt: skip
     if not places:
@@ -308,6 +336,9 @@ def _is_title(scene: Scene) -> bool:
         last += 1
     if last - first >= MAX_TITLE:
         return False
+    if not segments[first].category and len(segments[first].key) >= _COINED_LENGTH:
+        while last > first and segments[last].category == "other":
+            last -= 1  # a coined word with ordinary ones behind it
     title = scene.join(first, last)
     title.category = ""
     decide(title, "product", scene.folded[title.start : title.end])
@@ -319,6 +350,18 @@ def _is_title(scene: Scene) -> bool:
 
 def _is_hash(key: str) -> bool:
     return len(key) >= 6 and re.fullmatch(r"(?=.*\d.*\d)(?=.*[a-f])[0-9a-f]+", key) is not None
+
+
+def _is_random(text: str) -> bool:
+    """Whether a long word mixes cases and digits as keys and addresses do."""
+    return (
+        len(text) >= _RANDOM_LENGTH
+        and text.isalnum()
+        and len(re.findall("[a-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", text)) > (len(text) // 6)
+    )
+
+
+_RANDOM_LENGTH = 20
 
 
 def family_domain(segment: Segment) -> str:
