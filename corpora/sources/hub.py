@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -74,7 +73,7 @@ class HubSource(PackageSource):
 
     kind: ClassVar[str] = "hub"
 
-    def __init__(self, patience: Patience | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, patience: Patience | None = None, sleep: Callable[[float], None] | None = None) -> None:
         self._patience = patience
         self._sleep = sleep
 
@@ -147,11 +146,11 @@ class HubSource(PackageSource):
         at = f"/revision/{quote(revision, safe='')}" if revision is not None else ""
         shown = escape(repo_id)
         found, _ = client.get_json(shown, f"{client.endpoint}/api/models/{repo_id}{at}?blobs=true", MAX_DESCRIPTION)
-        if not (
-            isinstance(found, dict) and is_repo_id(str(found.get("id"))) and isinstance(found.get("siblings"), list)
-        ):
-            raise UnavailableError(f"{shown}: {client.endpoint} does not answer as a hub does; check HF_ENDPOINT")
-        return found
+        if isinstance(found, dict) and isinstance(found.get("siblings"), list):
+            name = found.get("id")
+            if isinstance(name, str) and is_repo_id(name):
+                return found
+        raise UnavailableError(f"{shown}: {client.endpoint} does not answer as a hub does; check HF_ENDPOINT")
 
     def _check_access(self, client: HubClient, repo_id: str) -> None:
         """Gated packages show their list of files to everybody; whether the files can be read is asked apart."""

@@ -135,7 +135,7 @@ class HubClient:
         endpoint: str,
         token: str | bool | None = None,
         patience: Patience | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         from huggingface_hub import constants
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # lazily exported
@@ -144,7 +144,7 @@ class HubClient:
         self.token = token
         self.patience = patience or Patience(timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
         self.transfer = Transfer()
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
         self._headers: dict[str, str] = {
             **build_hf_headers(token=token, library_name="dara"),
             "Accept-Encoding": "identity",  # ranges count bytes of the file, not of a compressed copy
