@@ -112,7 +112,9 @@ def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable
     entry = segment.entry
     if entry is None or mains or not entry.get("family"):
         return
-    if any(other.category == "architecture" for other in scene.segments) or _is_vague_brand(scene, segment):
+    if any(
+        s.category == "architecture" and s.role not in ("teacher", "base") for s in scene.segments
+    ) or _is_vague_brand(scene, segment):
         return
     modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
     family = entry.get("family")
@@ -146,9 +148,11 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
 
 
 def _after_another_brand(scene: Scene, segment: Segment) -> bool:
-    """Whether an unknown brand stands first: this one may be no more than its data or its recipe."""
+    """Whether an unknown brand, or one of another family, stands first: this one may be no more than its data or its recipe."""
     first = next(other for other in scene.segments if other.category == "product")
-    return first is not segment and first.entry is None
+    if first is segment:
+        return False
+    return first.entry is None or first.entry.get("family") != (segment.entry and segment.entry.get("family"))
 
 
 _STEM = re.compile(r"bert|bart|electra|t5|gpt|former|xlm|pegasus|roberta|bird|minilm|mpnet|led\b")

@@ -236,9 +236,7 @@ def _parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]) -> 
             return brand or plain, (behind,)  # `reflection-llama-3.1`: the generation decides, not the brand
         single = len(phrase.surface) - len(behind.surface) < _SHORTEST_PART
         if not same and family_of(behind) in phrase.get("accepts", ()):
-            return left, (
-                _refined(behind, phrase),
-            )  # `lsg-bart`: the family that is written wins over the brand's usual
+            return brand or plain, (behind,)  # `lsg-bart`: the written family wins over the brand's usual one
         if not single and (plain or brand) and (same or family_of(behind) in phrase.get("accepts", ())):
             if same and behind.get("generations"):
                 return None  # `open-llama` is the name of a series

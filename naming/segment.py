@@ -19,6 +19,7 @@ _CONVERTED = re.compile(r"([a-z]{4,}?)(?:fied|fy|ified|ized|ised)")
 """`LLaMAfied`: weights of one family in the layout of another."""
 _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
+_GLUED_SIZE = re.compile(r"(?:tiny|mini|small|base|medium|large|huge|xl|xxl)$")
 _CLASS_SUFFIX = re.compile(r"(?:For[A-Z][A-Za-z]+|(?:LMHead|MT|Encoder|Decoder|DoubleHeads|PreTraining)?Model)$")
 """Head of a transformers class name, as in test packages (`CTRLLMHeadModel`)."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
@@ -156,6 +157,9 @@ class Segmenter:
             if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():
                 cuts.update((place, place + len(family)))
                 break
+        sized = _GLUED_SIZE.search(folded)
+        if sized and self.lexicon.architecture(folded[: sized.start()]):
+            cuts.add(sized.start())  # `starcoderbase`
         spanned = _KILO_SPAN.match(folded)
         if spanned:
             cuts.update((spanned.end(1), spanned.end(2)))
@@ -280,6 +284,8 @@ class Segmenter:
                     _extend(repo, last, piece)
                     continue
             merged.append(piece)
+        if any(_CLASS_SUFFIX.fullmatch(piece.text) for piece in merged):
+            return merged
         if len(merged) > 1 and _is_one_word(merged):
             last = len(merged)
             while last > 1 and merged[last - 1].kind in _WORTHY_SHAPES:
@@ -319,7 +325,7 @@ class Segmenter:
             piece.note = "converted"
             return
         written = repo[piece.start : piece.end]
-        for family in FUSED:
+        for family in (*FUSED, "bart") if written.isupper() else FUSED:
             place = key.rfind(family)
             if place < 1 or len(key) - place - len(family) > 0 and family not in ("bert", "roberta"):
                 continue

@@ -22,11 +22,15 @@ _SHAPES = frozenset(
 )  # fmt: skip
 _COINED = frozenset(
     [
-        "bart", "beit", "cvt", "deit", "detr", "dpr", "dpt", "esm", "flava", "fnet", "fsmt", "glm", "glpn", "hiera", "sd", "lilt",
+        "bart", "beit", "clip", "donut", "cvt", "deit", "detr", "dpr", "dpt", "esm", "flava", "fnet", "fsmt", "glm", "glpn", "hiera", "sd", "lilt",
         "diffusion", "gpt", "mpt", "pvt", "swin", "trocr", "udop", "vit", "vits", "whisper", "xlm", "led", "pegasus",
     ]
 )  # fmt: skip
 """Words flagged because they hide in longer words or are rare words: alone between separators they are the model."""
+_CONJUNCTIONS = frozenset(["or", "vs", "versus"])
+"""Words between things (`donut-or-bagel`), never between a family and its size."""
+_INNER_CAPITAL = re.compile(r"[A-Z][a-z]{1,2}[A-Z][a-z]{0,2}$")
+"""Spellings like DiT, ViT, DeiT or LiLT, which no ordinary word has."""
 _MENTION_AFTER = frozenset(["generated", "detector", "detection", "style"])
 """`stable-diffusion-prompt-generator`, `chatgpt-detector`: the model is about that other model."""
 _MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not"])
@@ -49,6 +53,8 @@ def settle_architectures(scene: Scene) -> None:
     for place, entry in candidates:
         segment = scene.segments[place]
         if entry.get("word") and _is_brand(segment):
+            continue
+        if scene.key(place + 1) in _CONJUNCTIONS or scene.key(place - 1) in _CONJUNCTIONS:
             continue
         rivals = any(other != place for other in strong)
         if scene.timm and place and not _is_timm_base(scene, segment, entry):
@@ -116,8 +122,10 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
     """Whether an ordinary word stands for a family here."""
     segment = scene.segments[place]
     text = segment.text
+    if _INNER_CAPITAL.match(text):
+        return True
     if len(text) > 1 and text.isupper() and not scene.repo.isupper():
-        return not strong or _beside_evidence(scene, place) or _beside_architecture(scene, place)
+        return not strong or place == 0 or _beside_evidence(scene, place) or _beside_architecture(scene, place)
     if any(character.isdigit() for character in segment.key) or entry.joints:
         return True
     behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
