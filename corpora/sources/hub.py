@@ -13,7 +13,8 @@ from corpora.errors import GatedError, NotFoundError, OfflineError, UnavailableE
 from corpora.package import HubMetadata, Package
 from corpora.sources.hub_cache import cache_folder, default_cache, open_cached
 from corpora.sources.hub_file import HubFiles
-from corpora.sources.hub_http import HubClient, Patience
+from corpora.sources.hub_http import HubClient
+from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions, PackageSource
 from corpora.sources.local_files import is_folder
 from corpora.sources.names import RepoName, given_name, hub_address, is_repo_id

@@ -12,7 +12,8 @@ from clustering.text import escape
 from corpora.errors import OfflineError, UnavailableError
 from corpora.package import Package
 from corpora.sources.hub import endpoint_of, offline_by_environment
-from corpora.sources.hub_http import HubClient, Patience
+from corpora.sources.hub_http import HubClient
+from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions, SkippedPackage, SnapshotSource
 from corpora.sources.rows import package_of_row
 

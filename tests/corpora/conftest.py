@@ -10,7 +10,7 @@ import pytest
 
 from corpora.package import Package
 from corpora.sources.hub import HubSource
-from corpora.sources.hub_http import Patience
+from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

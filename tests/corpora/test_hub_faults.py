@@ -11,7 +11,7 @@ from hub_files import Sparse, safetensors_file
 
 from clustering.errors import ReaderError
 from corpora.errors import GatedError, PackageError, UnavailableError
-from corpora.sources.hub_http import Patience, retry_after
+from corpora.sources.hub_patience import Patience, retry_after
 
 BIG = safetensors_file({f"layer.{i}.weight": ("F32", (1024, 1024)) for i in range(100)})
 MODEL = "/api/models/acme/x"

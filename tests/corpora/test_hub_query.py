@@ -6,7 +6,8 @@ import pytest
 
 from corpora.errors import OfflineError, UnavailableError
 from corpora.package import Package
-from corpora.sources.hub_http import HubClient, Patience
+from corpora.sources.hub_http import HubClient
+from corpora.sources.hub_patience import Patience
 from corpora.sources.hub_query import HubQuery, Query
 from corpora.sources.interface import OpenOptions, SkippedPackage
 
