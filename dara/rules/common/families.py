@@ -128,8 +128,8 @@ def also_named(claim: Claim, subject: Subject, family: str) -> bool:
         if part.text in claim.text:
             continue
         for entry in default_lexicon().index.get(squash(part.text), ()):
-            accepts = entry.get("accepts") or ()
-            if family in {squash(str(name)) for name in accepts} or family == squash(str(entry.get("family") or "")):
+            names = {squash(str(name)) for name in (*(entry.get("accepts") or ()), entry.get("family") or "")}
+            if family in names and not names & accepted(claim):  # a brand of several families decides nothing
                 return True
     return False
 

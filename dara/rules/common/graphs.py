@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
 
+from clustering.tensors import TensorListing
 from dara.subject import Subject
+
+if TYPE_CHECKING:
+    from clustering.family import FamilyScorer
+    from clustering.family_fit import FamilyFit
 
 NAMES_APART: Final = 0.25
 """Tensor names of two families differ when their agreement with the package differs by more than this. Between BERT and
@@ -22,18 +29,20 @@ RENAMED_APART: Final = 0.05
 
 SAME_GRAPH: Final = 0.999
 
+MOST_FAMILIES: Final = 12
+"""Families of one claim that are compared with a graph; a group word such as `qwen` accepts two dozen."""
+
+_REMEMBERED: Final = 4
+
 
 def could_be(subject: Subject, family: str, instead: str) -> bool:
     """True when the package's tensors could be those of `family` although `instead` was ranked first.
 
     True as well where the reference corpus cannot tell, since doubt never accuses.
     """
-    from clustering.family import FamilyScorer
-    from clustering.family_fit import family_fits
-
-    if not isinstance(subject.kinship, FamilyScorer) or subject.listing is None:
+    fits = _fits(subject, (family, instead))
+    if fits is None:
         return False
-    fits = family_fits(subject.kinship, subject.listing, (family, instead))
     own, other = fits.get(family), fits.get(instead)
     if own is None or other is None:
         return True
@@ -46,13 +55,44 @@ def could_be(subject: Subject, family: str, instead: str) -> bool:
 
 def same_graph(subject: Subject, families: tuple[str, ...]) -> bool:
     """True when one of the families has exactly the package's graph: its twins at these sizes."""
+    fits = _fits(subject, families[:MOST_FAMILIES])
+    return fits is not None and any(fits[name].overlap >= SAME_GRAPH for name in families if name in fits)
+
+
+class _Memory:
+    """Fits of the packages looked at last: several rules ask about one package, and unifying takes milliseconds."""
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[int, tuple[TensorListing, dict[str, FamilyFit | None]]] = OrderedDict()
+
+    def ask(self, scorer: FamilyScorer, listing: TensorListing, families: tuple[str, ...]) -> dict[str, FamilyFit]:
+        from clustering.family_fit import family_fits
+
+        # The listing is kept beside its identity, so that the number cannot come to mean another one.
+        known = self._rows.setdefault(id(listing), (listing, {}))[1]
+        self._rows.move_to_end(id(listing))
+        missing = tuple(name for name in families if name not in known)
+        if missing:
+            known.update(dict.fromkeys(missing))
+            known.update(family_fits(scorer, listing, missing))
+        while len(self._rows) > _REMEMBERED:
+            self._rows.popitem(last=False)
+        return {name: fit for name in families if (fit := known.get(name)) is not None}
+
+
+_MEMORY: Final = threading.local()
+
+
+def _fits(subject: Subject, families: tuple[str, ...]) -> dict[str, FamilyFit] | None:
+    """Fits by family; None where there is no graph or no corpus to ask."""
     from clustering.family import FamilyScorer
-    from clustering.family_fit import family_fits
 
     if not isinstance(subject.kinship, FamilyScorer) or subject.listing is None or not families:
-        return False
-    fits = family_fits(subject.kinship, subject.listing, families[:8])
-    return any(fit.overlap >= SAME_GRAPH for fit in fits.values())
+        return None
+    if not hasattr(_MEMORY, "fits"):
+        _MEMORY.fits = _Memory()
+    memory: _Memory = _MEMORY.fits
+    return memory.ask(subject.kinship, subject.listing, families)
 
 
 def spelling(subject: Subject, model_type: str) -> str:

@@ -1,0 +1,210 @@
+"""Truthful packages made untruthful in one respect, by renaming them or by swapping weights under a configuration."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from clustering.facts import Facts
+from dara.rules.common.families import accepted, squash
+from dara.rules.common.tables import table
+from dara.rules.contradicted_task import head_facts, heads_of
+from dara.subject import Subject
+from naming.records import Claim, ParsedName
+
+FAMILIES: Final = (
+    "bert", "roberta", "distilbert", "albert", "electra", "deberta-v3", "xlnet", "gpt2", "gpt-neox", "gptj", "opt",
+    "bloom", "llama", "mistral", "mixtral", "falcon", "gemma", "phi-2", "t5", "mt5", "bart", "pegasus", "mbart",
+    "longformer", "whisper", "wav2vec2", "hubert", "vit", "beit", "swin", "convnext", "clip", "detr", "segformer",
+    "maskformer", "mask2former",
+)  # fmt: skip
+COUNTS: Final = ("70m", "125m", "350m", "780m", "1.1b", "3b", "7b", "13b", "34b", "70b", "180b")
+GENERATIONS: Final = {"llama": ("2", "3", "3.1"), "gemma": ("2", "3"), "qwen": ("2.5", "3")}
+QUANTIZATIONS: Final = ("GPTQ-4bit", "AWQ-4bit", "bnb-4bit", "int8", "nf4", "gptq-int4", "AWQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One package with one thing changed."""
+
+    kind: str
+    name: str
+    subject: Subject
+    codes: frozenset[str]
+    """Codes of rules that speak about this change; empty when the meaning was kept."""
+    origin: str
+
+
+Maker = Callable[[ParsedName, Subject, random.Random], Iterator[Mutation]]
+
+
+def _renamed(kind: str, parsed: ParsedName, subject: Subject, repo: str, *codes: str) -> Mutation:
+    owner = f"{parsed.owner}/" if parsed.owner else ""
+    return Mutation(kind, owner + repo, subject, frozenset(codes), parsed.name)
+
+
+def _swap(parsed: ParsedName, claim: Claim, word: str) -> str | None:
+    """The repository name with a claim's words replaced; None where they cannot be told from their surroundings."""
+    start = parsed.repo.find(claim.text)
+    if start < 0 or parsed.repo.count(claim.text) != 1:
+        return None
+    end = start + len(claim.text)
+    before, after = parsed.repo[:start], parsed.repo[end:]
+    if (before and before[-1].isalnum()) or (after and after[0].isalnum()):
+        return None
+    return before + word + after
+
+
+def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    claims = [claim for claim in parsed.claims_of("family") if claim.role in ("", "main")]
+    if len(claims) != 1 or claims[0].modality != "stated":
+        return
+    declared = squash(str(subject.facts.best("family").value)) if subject.facts.best("family") else ""
+    own = accepted(claims[0]) | {declared}
+    others = [
+        word for word in FAMILIES if not any(squash(word)[:4] in name or name[:4] in squash(word) for name in own)
+    ]
+    for word in draw.sample(others, min(6, len(others))):
+        repo = _swap(parsed, claims[0], word)
+        if repo is not None:
+            yield _renamed("family", parsed, subject, repo, "DAR101", "DAR102", "DAR103")
+
+
+def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
+    from clustering.variants import sizes, variant_of
+
+    family = subject.facts.best("family")
+    claims = parsed.claims_of("size")
+    if family is None or len(claims) != 1:
+        return
+    own = variant_of(str(family.value), subject.facts)
+    if own is None:
+        return
+    for word in sizes(str(family.value)):
+        repo = _swap(parsed, claims[0], word) if word != own else None
+        if repo is not None:
+            yield _renamed("size", parsed, subject, repo, "DAR202")
+
+
+def _counts(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    fact, claims = subject.facts.best("parameters"), parsed.claims_of("parameters")
+    if fact is None or len(claims) > 1 or subject.listing is None:
+        return
+    for word in draw.sample(COUNTS, 6):
+        number = float(word[:-1]) * (1e9 if word[-1] == "b" else 1e6)
+        if 0.4 < fact.value / number < 2.5:
+            continue
+        repo = _swap(parsed, claims[0], word) if claims else f"{parsed.repo}-{word}"
+        if repo is not None:
+            yield _renamed("parameters", parsed, subject, repo, "DAR201")
+
+
+def _layers(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    fact = subject.facts.best("layers")
+    if fact is None or not isinstance(fact.value, int) or "depths" in subject.facts:
+        return
+    claims = parsed.claims_of("layers")
+    for count in draw.sample((2, 4, 6, 8, 10, 12, 16, 18, 24, 36), 4):
+        known = {
+            item.value for kind in ("layers", "encoder_layers", "decoder_layers") for item in subject.facts.all(kind)
+        }
+        if count in known or count in {2 * value for value in known if isinstance(value, int)}:
+            continue
+        if not claims:
+            yield _renamed("layers", parsed, subject, f"{parsed.repo}-L-{count}", "DAR203")
+        elif (repo := _swap(parsed, claims[0], f"L-{count}")) is not None and len(claims) == 1:
+            yield _renamed("layers", parsed, subject, repo, "DAR203")
+
+
+def _backbones(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
+    for word in ("tiny", "small", "base", "large"):
+        found = re.search(r"swin-(tiny|small|base|large)", parsed.repo)
+        if found and found[1] != word:
+            repo = parsed.repo.replace(found[0], f"swin-{word}")
+            yield _renamed("backbone", parsed, subject, repo, "DAR103")
+    found = re.search(r"resnet-?(50|101)", parsed.repo)
+    if found:
+        other = {"50": "101", "101": "50"}[found[1]]
+        yield _renamed(
+            "backbone", parsed, subject, parsed.repo.replace(found[0], f"resnet-{other}"), "DAR103", "DAR203"
+        )
+        yield _renamed("backbone", parsed, subject, parsed.repo.replace(found[0], "swin-tiny"), "DAR103")
+
+
+def _quantizations(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    if subject.listing is None or "quantization" in subject.facts or parsed.claims_of("quantization"):
+        return
+    for word in draw.sample(QUANTIZATIONS, 3):
+        yield _renamed("quantization", parsed, subject, f"{parsed.repo}-{word}", "DAR501")
+
+
+def _dtypes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
+    measured, declared = subject.facts.measured("dtype"), subject.facts.declared("dtype")
+    if measured is None or declared is None or "quantization" in subject.facts or parsed.claims_of("dtype"):
+        return
+    for word, value in (("bf16", "BF16"), ("fp16", "F16"), ("fp32", "F32")):
+        if value not in (measured.value, declared.value):
+            yield _renamed("dtype", parsed, subject, f"{parsed.repo}-{word}", "DAR502")
+
+
+def _datasets(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    labels = {fact.value for fact in subject.facts.all("num_labels")}
+    heads = {head for fact in head_facts(subject) for head in heads_of(fact)}
+    if not labels or parsed.claims_of("dataset"):
+        return
+    for block in table("dataset_labels").values():
+        names = [name for name, counts in block["labels"].items() if not labels & set(counts)]
+        if set(block["heads"]) & heads and names:
+            for name in draw.sample(names, min(3, len(names))):
+                yield _renamed("dataset", parsed, subject, f"{parsed.repo}-{name.replace('_', '-')}", "DAR302")
+
+
+def _generations(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
+    """Another generation of a series, where the generations leave a mark."""
+    family, rows = subject.facts.best("family"), subject.facts.best("vocabulary")
+    claims = [claim for claim in parsed.claims_of("family") if claim.role in ("", "main")]
+    if family is None or rows is None or len(claims) != 1 or claims[0].modality != "stated":
+        return
+    name = str(family.value)
+    if name == "llama" and "llama" in claims[0].text.lower():
+        word = "Llama-2" if rows.value > 120000 else "Llama-3"
+    elif name in ("gemma", "gemma2"):
+        word = "gemma-3"
+    elif name in ("qwen2", "qwen3"):
+        word = "Qwen3" if name == "qwen2" else "Qwen2"
+    else:
+        return
+    repo = _swap(parsed, claims[0], word)
+    if repo is not None:
+        yield _renamed("generation", parsed, subject, repo, "DAR601", "DAR101")
+
+
+RENAMES: Final[tuple[Maker, ...]] = (
+    _families, _sizes, _counts, _layers, _backbones, _quantizations, _dtypes, _datasets, _generations,
+)  # fmt: skip
+
+
+def harmless(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    """Renames that keep the meaning: owner, appended brand, case, separators."""
+    repo, brand = parsed.repo, draw.choice(("zorbl", "acmeta", "nurimo", "quillon"))
+    variants = {
+        "owner": (f"someone{draw.randrange(900)}", repo),
+        "brand": (parsed.owner, f"{repo}-{brand}"),
+        "case": (parsed.owner, repo.lower()),
+        "separators": (parsed.owner, repo.replace("_", "-") if "_" in repo else repo.replace("-", "_")),
+    }
+    for kind, (owner, name) in variants.items():
+        yield Mutation(f"kept {kind}", f"{owner}/{name}" if owner else name, subject, frozenset(), parsed.name)
+
+
+def swapped(first: Subject, second: Subject, name: str, origin: str) -> Mutation:
+    """The configuration of one package over the weights of another."""
+    facts = [fact for fact in first.facts if fact.basis == "declared"]
+    facts += [fact for fact in second.facts if fact.basis == "measured"]
+    mixed: Any = replace(
+        second, facts=Facts(facts), config=first.config, files=first.files, card=first.card, hub=first.hub
+    )
+    return Mutation("swapped weights", name, mixed, frozenset({"DAR104", "DAR101", "DAR102"}), origin)

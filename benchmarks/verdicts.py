@@ -1,0 +1,220 @@
+"""Verdicts on truthful packages made untruthful, on meaning-preserving renames, and the naive check beside.
+
+    python -m benchmarks.verdicts --packages DIR [--count 20000] [--list]
+
+Recall counts errors and warnings of at least medium confidence from a rule that is about the change. The naive check
+compares the longest family word in the name with the configuration's model_type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.mutations import RENAMES, Mutation, harmless, swapped
+from benchmarks.verdict_data import DATA, Case, family_cases, hub_cases
+from benchmarks.verdict_runs import accusations, declared_subject, judge, kinship, subject_of, table
+from clustering.facts import Facts
+from clustering.tensors import Tensor, TensorListing
+from dara.findings import Severity
+from dara.rules.common.families import gather, squash
+from dara.subject import Subject
+
+
+def maskformer_subjects() -> Iterator[tuple[str, Subject]]:
+    """Real MaskFormer-like packages with the tensors of their published weights."""
+    from clustering.declared import declared_facts
+    from clustering.measure import measured_facts
+    from clustering.parts import decompose
+
+    folder = DATA / "maskformer"
+    if not folder.is_dir():
+        return
+    for line in (folder / "hf_configs.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        path = folder / "hf_tensors" / (row["repo_id"].replace("/", "__") + ".json.gz")
+        if not path.exists():
+            continue
+        with gzip.open(path, "rt", encoding="utf-8") as stream:
+            rows = json.load(stream)
+        listing = TensorListing(
+            tuple(Tensor(name, tuple(shape), "F32", file="model.safetensors") for name, shape, _ in rows["tensors"]),
+            "safetensors",
+        )
+        reference = kinship()
+        yield (
+            row["repo_id"],
+            Subject(
+                facts=Facts((*declared_facts(row["config"]), *measured_facts(listing))),
+                config=row["config"],
+                listing=listing,
+                identification=reference.identify(listing) if reference is not None else None,
+                parts=decompose(listing, row["config"]),
+                kinship=reference,
+                files=("config.json", "model.safetensors"),
+            ),
+        )
+
+
+def truthful(packages: Path | None) -> list[tuple[str, Subject]]:
+    """Packages whose names hold, with what their files tell."""
+    found: list[tuple[str, Subject]] = []
+    for case in hub_cases(packages):
+        if case.mismatch is False:
+            subject = subject_of(case)
+            if not accusations(judge(subject, case.name)):
+                found.append((case.name, subject))
+    found.extend(item for item in maskformer_subjects() if not accusations(judge(item[1], item[0])))
+    return found
+
+
+def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> list[Mutation]:
+    """`count` mutations, balanced over kinds; kinds with few sources repeat under other owners."""
+    from naming import parse_name
+
+    draw = random.Random(seed)
+    by_kind: dict[str, list[Mutation]] = defaultdict(list)
+    for name, subject in packages:
+        parsed = parse_name(name)
+        for _ in range(6):
+            for maker in RENAMES:
+                for mutation in maker(parsed, subject, draw):
+                    by_kind[mutation.kind].append(mutation)
+    weighed = [(name, subject) for name, subject in packages if subject.identification is not None and subject.listing]
+    for name, subject in weighed:
+        own = gather(subject)
+        for other_name, other in draw.sample(weighed, min(8, len(weighed))):
+            theirs = gather(other)
+            related = (own.declared_twins | own.measured_set) & (theirs.declared_twins | theirs.measured_set)
+            if not related and own.declared[:3] != theirs.declared[:3]:
+                by_kind["swapped weights"].append(swapped(subject, other, name, f"{name} over {other_name}"))
+    share = max(1, count // max(1, len(by_kind)))
+    chosen: list[Mutation] = []
+    for kind in sorted(by_kind):
+        pool = by_kind[kind]
+        unique = list({(item.name, item.origin): item for item in pool}.values())
+        draw.shuffle(unique)
+        for number in range(share):
+            item = unique[number % len(unique)]
+            round_ = number // len(unique)
+            if round_ and item.kind != "swapped weights":
+                item = replace(item, name=f"owner{round_}/{item.name.rpartition('/')[2]}")
+            chosen.append(item)
+    return chosen
+
+
+def mutation_figures(packages: list[tuple[str, Subject]], count: int, seed: int, *, listing: bool) -> None:
+    """Recall per kind of change, and false errors on renames that keep the meaning."""
+    from naming import parse_name
+
+    start = time.perf_counter()
+    caught: Counter[str] = Counter()
+    exact: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    sources: dict[str, set[str]] = defaultdict(set)
+    missed: dict[str, Mutation] = {}
+    for mutation in sorted(mutations(packages, count, seed), key=lambda item: id(item.subject)):
+        found = accusations(judge(mutation.subject, mutation.name))
+        total[mutation.kind] += 1
+        sources[mutation.kind].add(mutation.origin)
+        caught[mutation.kind] += bool(found)
+        hit = any(finding.code in mutation.codes for finding in found)
+        exact[mutation.kind] += hit
+        if not hit:
+            missed.setdefault(f"{mutation.kind} {mutation.name.rpartition('/')[2]}", mutation)
+    rows = [
+        (kind, f"{exact[kind] / total[kind]:.3f}", f"{caught[kind] / total[kind]:.3f}", total[kind], len(sources[kind]))
+        for kind in sorted(total)
+    ]
+    print(f"\n{sum(total.values())} mutations of {len(packages)} truthful packages, seed {seed}")
+    print(table(rows, ("change", "recall by its rules", "any accusation", "mutations", "packages")))
+    kept: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    blamed: Counter[str] = Counter()
+    notes: list[str] = []
+    draw = random.Random(seed)
+    for name, subject in packages:
+        for mutation in harmless(parse_name(name), subject, draw):
+            found = accusations(judge(subject, mutation.name))
+            kept[mutation.kind] += 1
+            blamed[mutation.kind] += bool(found)
+            errors[mutation.kind] += any(item.severity is Severity.ERROR for item in found)
+            notes.extend(f"  false {mutation.name}: {item.code} {item.message}" for item in found)
+    print("\nrenames that keep the meaning")
+    print(
+        table(
+            [(kind, kept[kind], errors[kind], blamed[kind]) for kind in sorted(kept)],
+            ("rename", "packages", "errors", "accused"),
+        )
+    )
+    print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
+    if listing:
+        for key in sorted(missed):
+            print(f"  miss  {key} ({missed[key].origin})")
+        print("\n".join(notes))
+
+
+def naive_figures() -> None:
+    """Longest family word in the name against model_type."""
+    rows = []
+    words = _family_words()
+    for title, cases in (("hub", hub_cases()), ("family", [case for case in family_cases() if case.sure >= 0.8])):
+        wrong = right = missed = 0
+        for case in cases:
+            if case.mismatch is None:
+                continue
+            accused = _naive(case, words)
+            wrong += accused and not case.mismatch
+            right += accused and case.mismatch
+            missed += case.mismatch and not accused
+        if wrong + right:
+            rows.append(
+                (title, f"{right / (right + wrong):.3f}", f"{right / max(1, right + missed):.3f}", right + wrong)
+            )
+    if rows:
+        print("\nnaive check: longest family word against model_type")
+        print(table(rows, ("labels", "precision", "recall", "accusations")))
+
+
+def _family_words() -> list[str]:
+    from naming.lexicon import read_documents
+
+    document = read_documents()["families_transformers.json"]
+    names = {squash(name) for block in document["blocks"] for name in block["entries"]}
+    return sorted(names - {""}, key=lambda name: (-len(name), name))
+
+
+def _naive(case: Case, words: list[str]) -> bool:
+    name = squash(case.name.rpartition("/")[2])
+    word = next((word for word in words if word in name), None)
+    return word is not None and word != squash(str(case.config.get("model_type", "")))
+
+
+def main() -> int:
+    """Prints every figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", type=Path, help="folder that make_packages.py wrote")
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--list", action="store_true", help="list every miss once")
+    args = parser.parse_args()
+    naive_figures()
+    packages = truthful(args.packages)
+    if not packages:
+        from benchmarks.verdict_data import generated_cases
+
+        packages = [(case.name, declared_subject(case.config)) for case in generated_cases() if case.mismatch is False]
+    mutation_figures(packages, args.count, args.seed, listing=args.list)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
