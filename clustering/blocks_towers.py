@@ -137,7 +137,10 @@ def _first(stacks: Sequence[Stack]) -> Stack | None:
 
 
 def _contrastive(loose: Sequence[Named]) -> bool:
-    return any(named.leaf.startswith("logit_scale") or named.module.startswith("logit_scale") for named in loose)
+    return any(
+        named.leaf.startswith("logit_scale") or named.module.startswith("logit_scale") or named.leaf == "temperature"
+        for named in loose
+    )
 
 
 def _with(

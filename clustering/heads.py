@@ -120,7 +120,8 @@ def _head(
     encoder_decoder: bool,
     tower: str | None,
 ) -> Head:
-    named = next((item for path in hits for item in by_path[path] if len(item.shape) >= 2), by_path[hits[0]][0])
+    ordered = sorted(hits, key=_natural, reverse=True) if rule.labels else hits  # the last layer of several decides
+    named = next((item for path in ordered for item in by_path[path] if len(item.shape) >= 2), by_path[hits[0]][0])
     outputs = named.shape[0] if named.shape else None
     labels = outputs if rule.labels and outputs is not None and outputs <= MAX_LABELS else None
     if labels is not None and rule.no_object is not None and rule.no_object.search(named.dotted):
@@ -138,6 +139,11 @@ def _head(
     elif rule.kind in {"language-model", "masked-language-model"}:
         tasks = _language_tasks(modality, encoder_decoder=encoder_decoder, tower=tower, tasks=tasks)
     return Head(rule.kind, named.tensor.name, outputs, tasks, labels)
+
+
+def _natural(path: str) -> tuple[tuple[int, str | int], ...]:
+    """Sorts `layers.10` behind `layers.9`."""
+    return tuple((1, int(part)) if part.isdecimal() else (0, part) for part in path.split("."))
 
 
 def _classifier_tasks(

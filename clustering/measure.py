@@ -8,9 +8,10 @@ heads of a plain BERT) is not stated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from clustering.blocks_names import Named, named_tensors, words
+from clustering.blocks_names import Named, named_tensors
 from clustering.blocks_towers import Towers, find_towers, is_auxiliary, is_of
 from clustering.declared import declared_facts
 from clustering.declared_gguf import gguf_facts
@@ -19,7 +20,14 @@ from clustering.heads import find_head, head_facts
 from clustering.identity import Part
 from clustering.measure_blocks import experts, width
 from clustering.measure_counts import adapter_fact, count, dtype_facts, quantization_facts
-from clustering.measure_inputs import Embeddings, find_embeddings, patch_facts, position_facts, vocabulary_facts
+from clustering.measure_inputs import (
+    Embeddings,
+    find_embeddings,
+    patch_facts,
+    position_facts,
+    query_facts,
+    vocabulary_facts,
+)
 from clustering.measure_stacks import layers_of, stack_facts
 from clustering.parts import decompose
 from clustering.parts_backbones import backbone_part
@@ -56,7 +64,7 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
         facts += _stack_facts(listing, towers)
     if not listing.names_only:
         facts += _input_facts(towers, config)
-        facts += _head(towers)
+        facts += _head(towers, config)
     kept = _first_of_each(facts)
     if listing.format == "gguf":
         kept += gguf_facts(listing.metadata, listing.files[0] if listing.files else "GGUF header")
@@ -257,18 +265,10 @@ def _input_facts(towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]
             towers.text is not None and towers.main is None
         ):  # two towers: the image side is as much the model as the text side
             facts += [Fact(fact.kind.removeprefix("vision_"), fact.value, fact.basis, fact.source) for fact in seen]
-    return facts + _queries(main)
+    return facts + query_facts(main)
 
 
-def _queries(loose: Sequence[Named]) -> list[Fact]:
-    for named in loose:
-        owner = named.module if named.leaf == "weight" else named.leaf
-        if owner in words("queries") and len(named.shape) in {2, 3} and not named.is_buffer and named.shape[-2] > 1:
-            return [Fact("queries", named.shape[-2], "measured", f"rows of {named.tensor.name}")]
-    return []
-
-
-def _head(towers: Towers) -> list[Fact]:
+def _head(towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]:
     tables: Embeddings = find_embeddings(_of(towers, None))
     pixels = bool(patch_facts(_of(towers, None), tables)) or (towers.main is not None and bool(towers.main.depths))
     modality = (
@@ -293,6 +293,9 @@ def _head(towers: Towers) -> list[Fact]:
         named for named in (_of(towers, None) if towers.main is not None else towers.loose) if not is_auxiliary(named)
     ]
     head = find_head(own, modality=modality, encoder_decoder=paired, tower=tower, vocabulary=vocabulary)
+    declared = next((fact.value for fact in declared_facts(config or {}) if fact.kind == "num_labels"), None)
+    if head is not None and head.labels != declared and head.kind == "detection" and head.outputs == declared:
+        head = replace(head, labels=declared)  # detectors with a sigmoid per class have no row for `no object`
     facts = head_facts(head)
     if head is not None and head.kind == "language-model" and vocabulary is None and head.outputs is not None:
         facts.append(Fact("vocabulary", head.outputs, "measured", f"rows of {head.tensor}"))

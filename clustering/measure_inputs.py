@@ -175,3 +175,12 @@ def _name(named: Named) -> str:
 
 def _measured(kind: str, value: object, source: str) -> Fact:
     return Fact(kind, value, "measured", source)
+
+
+def query_facts(loose: Sequence[Named]) -> list[Fact]:
+    """`queries`: rows of a learned table of object or latent queries."""
+    for named in loose:
+        owner = named.module if named.leaf == "weight" else named.leaf
+        if owner in words("queries") and len(named.shape) in {2, 3} and not named.is_buffer and named.shape[-2] > 1:
+            return [Fact("queries", named.shape[-2], "measured", f"rows of {named.tensor.name}")]
+    return []

@@ -15,8 +15,9 @@ from clustering.blocks_names import Named
 from clustering.blocks_towers import Towers, find_towers, role_of_token
 from clustering.declared import declared_facts
 from clustering.facts import Facts
+from clustering.heads import find_head
 from clustering.identity import Part
-from clustering.measure_inputs import find_embeddings, patch_facts
+from clustering.measure_inputs import find_embeddings, patch_facts, query_facts
 from clustering.measure_stacks import stack_facts
 from clustering.parts_backbones import backbone_part
 from clustering.parts_maskformer import maskformer_parts
@@ -94,7 +95,13 @@ class _Split:
             )
         for role, stack in (("encoder", self.towers.encoder), ("decoder", self.towers.decoder)):
             if stack is not None:
-                parts.append(Part(f"transformer_{role}", "detr", None, self._detail(stack)))
+                detail = self._detail(stack)
+                if role == "decoder":
+                    detail.update((fact.kind, fact.value) for fact in query_facts(self.towers.loose))
+                parts.append(Part(f"transformer_{role}", "detr", None, detail))
+        head = find_head(self.towers.loose)
+        if head is not None and head.kind == "detection" and head.labels is not None:
+            parts.append(Part("head", "object-detection", None, {"outputs": head.outputs}))
         return tuple(parts)
 
     def two_towers(self) -> tuple[Part, ...]:
@@ -111,8 +118,10 @@ class _Split:
         for role, stack in (("vision", self.towers.vision), ("audio", self.towers.audio)):
             if stack is not None:
                 parts.append(self._tower(f"{role}_encoder", role, stack))
-        if self.towers.main is not None:
-            parts.append(self._tower("language_model", "text", self.towers.main))
+        main = self.towers.main
+        if main is not None:
+            speaks = find_embeddings(self._own(main)).tokens is not None or find_embeddings(self.towers.loose).tokens
+            parts.append(self._tower("language_model" if speaks else "main", "text", main))
         return tuple(parts)
 
     def pair(self) -> tuple[Part, ...]:

@@ -72,7 +72,7 @@ def maskformer_parts(named: Sequence[Named]) -> tuple[Part, ...]:
     if decoder is None or queries is None or pixels is None:
         return ()
     head = _head(cut, hidden)
-    if head is not None and ("classes" in head) != ("mask_dim" in head):
+    if pixels[0] != "multi_scale_deformable" and head is not None and ("classes" in head) != ("mask_dim" in head):
         return ()  # masks without classes: the per-pixel baseline with a transformer
     deformable = "oneformer" if cut.tasks else "mask2former"
     family = deformable if pixels[0] == "multi_scale_deformable" else "maskformer"
