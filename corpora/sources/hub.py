@@ -12,7 +12,7 @@ from clustering.text import escape
 from corpora.errors import GatedError, NotFoundError, OfflineError, UnavailableError
 from corpora.package import HubMetadata, Package
 from corpora.sources.hub_cache import cache_folder, default_cache, open_cached
-from corpora.sources.hub_file import HubFiles
+from corpora.sources.hub_file import HubFiles, shard_group
 from corpora.sources.hub_http import HubClient
 from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions, PackageSource
@@ -53,6 +53,25 @@ def _listed(siblings: list[Any]) -> tuple[dict[str, int | None], list[tuple[str,
     if len(siblings) > MAX_FILES:
         skipped.append(("...", f"more than {MAX_FILES:,} files; the rest was not looked at"))
     return sizes, skipped
+
+
+def _around(path: str, sizes: Mapping[str, int | None], name: str) -> dict[str, int | None]:
+    """One file that an address points at, its other shards, and what describes it: JSON but no shard index, the card.
+
+    Raises:
+        NotFoundError: when the package has no such file.
+    """
+    if path not in sizes:
+        raise NotFoundError(f"{name}/{escape(path)}: no such file in this revision; check the address")
+    described = (".json", ".md", ".jinja", ".txt")
+    group = shard_group(path)
+    return {
+        other: size
+        for other, size in sizes.items()
+        if other == path
+        or (group is not None and shard_group(other) == group)
+        or (other.endswith(described) and not other.endswith(".index.json"))
+    }
 
 
 def cached_files(cache: Path, repo_id: str, commit: str | None, sizes: Mapping[str, int | None]) -> dict[str, str]:
@@ -101,6 +120,8 @@ class HubSource(PackageSource):
         if metadata.gated:
             self._check_access(client, served)
         sizes, skipped = _listed(found["siblings"])
+        if address.path is not None:
+            sizes = _around(address.path, sizes, escape(served))
         if not sizes:
             raise NotFoundError(f"{escape(served)}: the package holds no files")
         return self._package(client, served, address.repo_id, metadata, sizes, skipped, cache, options, revision)

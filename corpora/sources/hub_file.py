@@ -36,6 +36,12 @@ _WORKERS: Final = 12
 _SHARD: Final = re.compile(r"(.*?)-?\d{1,6}-of-(\d{1,6})(\.[\w.]+)")
 
 
+def shard_group(path: str) -> tuple[str | None, ...] | None:
+    """What the shards of one model have in common: `model-00001-of-00030.safetensors`; None for other files."""
+    match = _SHARD.fullmatch(path)
+    return match.groups() if match else None
+
+
 class HubFile:
     """One file of a package. Reads ahead, keeps what came, and asks for the storage's address once."""
 
@@ -178,7 +184,7 @@ class HubFiles:
         self._name = name
         self._cached = dict(cached or {})
         self._open: dict[str, HubFile] = {}
-        self._groups: set[tuple[str, ...]] = set()
+        self._groups: set[tuple[str | None, ...]] = set()
         self._lock = threading.Lock()
 
     def sizes(self) -> Mapping[str, int | None]:
@@ -202,16 +208,14 @@ class HubFiles:
             raise ReaderError(f"{escape(path)}: no such file in the package")
         if path in self._cached:
             return LocalFile(self._cached[path], label=escape(path))
-        match = _SHARD.fullmatch(path)
+        group = shard_group(path)
         with self._lock:
             file = self._file(path)
-            first = match is not None and match.groups() not in self._groups
-            if match is not None:
-                self._groups.add(match.groups())
-        if match is not None and first:
-            self.prefetch(
-                other for other in self._sizes if (m := _SHARD.fullmatch(other)) and m.groups() == match.groups()
-            )
+            first = group is not None and group not in self._groups
+            if group is not None:
+                self._groups.add(group)
+        if first:
+            self.prefetch(other for other in self._sizes if shard_group(other) == group)
         return file
 
     def _file(self, path: str) -> HubFile:

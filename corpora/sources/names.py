@@ -18,7 +18,7 @@ _REPO_ID: Final = re.compile(r"[A-Za-z0-9_](?:[\w.\-]{0,94}[\w])?", re.ASCII)
 _HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "hub-ci.huggingface.co"})
 _OTHER_KINDS: Final = frozenset({"datasets", "spaces", "buckets", "collections", "papers", "docs", "blog", "kernels"})
 _HF_URI: Final = re.compile(
-    r"hf://(?:models/)?([^/@]+(?:/[^/@]+)?)(?:@(refs/(?:pr|convert)/[^/]+|[^/]+))?(?:/.*)?", re.DOTALL
+    r"hf://(?:models/)?([^/@]+(?:/[^/@]+)?)(?:@(refs/(?:pr|convert)/[^/]+|[^/]+))?(?:/(.*))?", re.DOTALL
 )
 _EXAMPLE: Final = "give a folder, a weight file, owner/repo, or an address such as https://huggingface.co/owner/repo"
 
@@ -47,6 +47,8 @@ class HubAddress:
 
     repo_id: str
     revision: str | None = None
+    path: str | None = None
+    """One file of the package, where the address points at one."""
 
 
 def given_name(name: str) -> RepoName:
@@ -110,10 +112,10 @@ def hub_address(target: str, endpoint: str | None = None) -> HubAddress:
         InvalidTargetError: when it is something else, or names a data set or a space.
     """
     shown = escape(target)
-    text, revision = target.strip(), None
+    text, revision, path = target.strip(), None, None
     if text.startswith("hf://"):
         match = _HF_URI.fullmatch(text)
-        text, revision = (match.group(1), match.group(2)) if match else ("", None)
+        text, revision, path = match.groups() if match else ("", None, None)
     elif "://" in text:
         known = _HUB_HOSTS | ({urlsplit(endpoint).hostname} if endpoint else set())
         try:
@@ -127,6 +129,7 @@ def hub_address(target: str, endpoint: str | None = None) -> HubAddress:
             parts = parts[2:]
         if len(parts) > 3 and parts[2] in {"tree", "blob", "resolve", "raw", "commit", "revision"}:
             revision = parts[3]
+            path = "/".join(parts[4:]) if parts[2] in {"blob", "resolve", "raw"} else None
         text = "/".join(parts[:2])
     if "@" in text:
         text, _, revision = text.partition("@")
@@ -134,4 +137,4 @@ def hub_address(target: str, endpoint: str | None = None) -> HubAddress:
         raise InvalidTargetError(f"{shown}: not a model package; {_EXAMPLE}")
     if not is_repo_id(text):
         raise InvalidTargetError(f"{shown or 'an empty text'}: not a package name; {_EXAMPLE}")
-    return HubAddress(text, revision or None)
+    return HubAddress(text, revision or None, path or None)

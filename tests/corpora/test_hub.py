@@ -257,6 +257,19 @@ def test_revision_from_address_and_option(hub, opened):
     assert opened(f"{hub.endpoint}/acme/bert-base/tree/{repo.sha}").name == "acme/bert-base"
 
 
+def test_address_of_one_file_narrows_the_package(hub, opened):
+    files = {"config.json": "{}", "README.md": "x", "a.Q4_K_M.gguf": b"GGUF", "b.Q8_0.gguf": b"GGUF"}
+    hub.add("acme/quants", {**files, "model.safetensors.index.json": "{}"})
+    package = opened(f"{hub.endpoint}/acme/quants/blob/main/b.Q8_0.gguf")
+    assert package.paths == ("README.md", "b.Q8_0.gguf", "config.json")
+    assert opened("hf://acme/quants/a.Q4_K_M.gguf").paths == ("README.md", "a.Q4_K_M.gguf", "config.json")
+    assert len(opened(f"{hub.endpoint}/acme/quants/tree/main").paths) == 5
+    hub.add("acme/large", {f"m-{i:05d}-of-00002.gguf": b"GGUF" for i in (1, 2)} | {"x.gguf": b"GGUF"})
+    assert opened("hf://acme/large/m-00001-of-00002.gguf").paths == ("m-00001-of-00002.gguf", "m-00002-of-00002.gguf")
+    with pytest.raises(NotFoundError, match=r"acme/quants/c\.gguf: no such file in this revision"):
+        opened("hf://acme/quants/c.gguf")
+
+
 def test_paths_that_leave_the_package_are_left_out(hub, opened):
     add_bert(
         hub,
