@@ -235,7 +235,7 @@ def test_generations_tell_model_types_apart(group, version, variant, accepted, r
         ("bertino", "architecture", "distilbert", "always"),
         ("vicuna", "product", "llama", "usual"),
         ("zephyr", "product", "mistral", "usual"),
-        ("bge", "product", "bert", "usual"),
+        ("bge", "product", "bert", "always"),
         ("hermes", "product", "llama", "usual"),
     ],
 )
