@@ -122,11 +122,40 @@ def _forward_only_packages() -> Iterator[None]:
         BACKENDS_MAPPING.update(before)
 
 
+class _NoHub:
+    """Answers for the hub while models are built: there is no such repository."""
+
+    @staticmethod
+    def repo_exists(*_: object, **__: object) -> bool:
+        return False
+
+
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Keep configuration classes from asking the hub, whatever a configuration names.
+
+    A configuration with `backbone: "owner/repo"` and no `backbone_config` would make transformers look that name up and
+    take the configuration that it finds there.
+    """
+    from huggingface_hub import constants
+    from transformers import backbone_utils
+
+    before, hub = constants.HF_HUB_OFFLINE, getattr(backbone_utils, "hf_api", None)
+    constants.HF_HUB_OFFLINE = True
+    backbone_utils.hf_api = _NoHub
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+        if hub is not None:
+            backbone_utils.hf_api = hub
+
+
 @contextlib.contextmanager
 def _one_error(what: str) -> Iterator[None]:
     """Whatever a library raises about a configuration becomes one of our two errors."""
     try:
-        with quiet():
+        with quiet(), _offline():
             yield
     except LiveModelError:
         raise
