@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -15,8 +14,8 @@ from corpora.sources.local_files import is_folder, list_folder
 from corpora.sources.names import RepoName, folder_name, given_name, is_repo_id
 
 PREFIX: Final = "models--"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _MAX_REF: Final = 256
+_FILES_OF_A_CACHE: Final = frozenset({"version.txt", "CACHEDIR.TAG"})
 
 
 def cache_folder(repo_id: str) -> str:
@@ -46,11 +45,18 @@ def _repository_of(path: Path) -> tuple[Path, str | None] | None:
 
 
 def _is_cache(path: Path) -> bool:
+    """Whether a folder holds cached repositories and nothing that would make it a package itself."""
+    found = False
     try:
         with os.scandir(path) as scan:
-            return any(entry.name.startswith(PREFIX) and entry.is_dir() for entry in scan)
+            for entry in scan:
+                if entry.is_dir():
+                    found = found or entry.name.startswith(PREFIX)
+                elif not entry.name.startswith(".") and entry.name not in _FILES_OF_A_CACHE:
+                    return False
     except OSError:
         return False
+    return found
 
 
 def _commit(repository: Path, revision: str | None) -> tuple[str, tuple[str, ...]]:

@@ -26,6 +26,9 @@ _MAX_SKIPPED: Final = 200
 
 _IGNORED_FOLDERS: Final = frozenset({".git", ".cache", ".venv", "__pycache__", "node_modules", ".ipynb_checkpoints"})
 
+_CACHED: Final = ("models--", "datasets--", "spaces--")
+"""Repositories that the hub's client has put into a package's folder as its cache: other packages."""
+
 
 class LocalFiles:
     """Files below a root by POSIX path. Implements `clustering.bytesource.FileAccess`."""
@@ -158,7 +161,7 @@ def list_folder(root: Path, also: tuple[Path, ...] = ()) -> tuple[LocalFiles, tu
                 continue
             if not entry.is_dir(follow_symlinks=False):
                 _add(entry, path, roots, listing)
-            elif entry.name in _IGNORED_FOLDERS:
+            elif entry.name in _IGNORED_FOLDERS or entry.name.startswith(_CACHED):
                 continue
             elif depth >= MAX_DEPTH:
                 listing.skip(path + "/", f"more than {MAX_DEPTH} folders deep")

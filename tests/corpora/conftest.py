@@ -25,7 +25,7 @@ class Opener:
         self.hub = hub
         self.cache = cache
         self.slept: list[float] = []
-        self.patience = Patience(timeout=2.0)
+        self.patience = Patience(timeout=10.0)  # longer than a busy machine takes
 
     def __call__(self, target: str, **options: object) -> Package:
         source = HubSource(self.patience, self.slept.append)

@@ -77,3 +77,17 @@ def test_cache_whose_blob_is_missing(tmp_path):
         blob.unlink()
     with pytest.raises(NotFoundError, match="download the package again"):
         open_package(str(repository))
+
+
+def test_cache_inside_a_package_is_not_part_of_it(tmp_path):
+    folder = make(tmp_path / "acme--x", config_json='{"own": 1}')
+    cache_repo(folder, "other/y", {A: {"config.json": b"{}", "model.safetensors": b"w"}}, {"main": A})
+    package = open_package(str(folder))
+    assert (package.source, package.name, package.paths) == ("folder", "acme/x", ("config.json",))
+
+
+def test_cache_with_the_files_of_a_cache(tmp_path):
+    cache_repo(tmp_path, "acme/x", {A: {"config.json": b"{}"}}, {"main": A})
+    (tmp_path / "version.txt").write_text("1")
+    (tmp_path / ".locks").mkdir()
+    assert open_package(str(tmp_path), name="acme/x").source == "hub-cache"
