@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from layouts import WEIGHTS, cache_repo
+from layouts import WEIGHTS, cache_repo, make
 
 from corpora.errors import InvalidTargetError, NotFoundError
 from corpora.sources import open_package
