@@ -27,14 +27,31 @@ _SIMPLE = {
 def claims_of(scene: Scene) -> list[Claim]:
     """Claims of a resolved name, in the order of the name."""
     claims: list[tuple[int, Claim]] = []
-    mains = sum(segment.category == "architecture" and segment.role == "main" for segment in scene.segments)
+    mains = 0
+    quantized = False
+    for segment in scene.segments:
+        if segment.role == "main":
+            mains += 1
     for place, segment in enumerate(scene.segments):
-        maker = _MAKERS.get(segment.category)
+        category = segment.category
+        kind = _SIMPLE.get(category)
+        if kind is not None:
+            claims.append((segment.start, Claim(kind, segment.value, segment.text)))
+            continue
+        maker = _MAKERS.get(category)
         if maker is not None:
-            claims += ((segment.start, claim) for claim in maker(scene, place, segment, mains))
-    claims += _quantization(scene)
-    claims.sort(key=lambda pair: pair[0])
+            for claim in maker(scene, place, segment, mains):
+                claims.append((segment.start, claim))
+        elif category == "quantization":
+            quantized = True
+    if quantized:
+        claims += _quantization(scene)
+        claims.sort(key=_position)
     return [claim for _, claim in claims]
+
+
+def _position(pair: tuple[int, Claim]) -> int:
+    return pair[0]
 
 
 def _text(scene: Scene, first: Segment, last: Segment | None = None) -> str:
@@ -51,26 +68,25 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         return
     if segment.role == "main" and entry is not None and _is_vague_brand(scene, segment):
         return
-    distinct = {
-        str(other.value) for other in scene.segments if other.category == "architecture" and other.role == "main"
-    }
     modality: Modality = "stated"
-    if segment.role == "main" and not segment.note and _over_another(scene, segment):
+    if segment.role == "main" and _is_one_of_several(scene, segment, mains):
         modality = "ambiguous"
-    elif mains > 1 and segment.role == "main" and len(distinct) > 1:
-        modality = "ambiguous"
-    elif segment.fused or (entry is not None and entry.get("brand")):
+    elif segment.fused:
         modality = "implied"
     if (entry is not None and entry.get("strength") == "usual") or segment.key in _VAGUE:
         modality = "ambiguous"
-    yield Claim(
-        "family",
-        accepts_of(segment)[0],
-        _text(scene, segment, last),
-        modality,
-        segment.role,
-        accepts_of(segment),  # type: ignore[arg-type]
-    )
+    accepts = accepts_of(segment)
+    text = _text(scene, segment, last)
+    yield Claim("family", accepts[0], text, modality, segment.role, accepts)  # type: ignore[arg-type]
+
+
+def _is_one_of_several(scene: Scene, segment: Segment, mains: int) -> bool:
+    if mains > 1 and any(
+        other.category == "architecture" and other.role == "main" and other.value != segment.value
+        for other in scene.segments
+    ):
+        return True
+    return not segment.note and _over_another(scene, segment)
 
 
 def _over_another(scene: Scene, segment: Segment) -> bool:
@@ -205,10 +221,6 @@ def _other(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[C
         yield Claim("experts", segment.key, segment.text)
 
 
-def _simple(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
-    yield Claim(_SIMPLE[segment.category], segment.value, segment.text)
-
-
 def _quantization(scene: Scene) -> list[tuple[int, Claim]]:
     """One claim for each quantization method, with the bits that are stated beside it."""
     parts = [segment for segment in scene.segments if segment.category == "quantization"]
@@ -257,5 +269,4 @@ def quantization_facts(segment: Segment) -> tuple[str, float | None]:
 _MAKERS: dict[str, Callable[[Scene, int, Segment, int], Iterable[Claim]]] = {
     "architecture": _family, "product": _product, "size": _size, "parameters": _parameters, "input": _input,
     "adaptation": _adaptation, "other": _other, "training": _other,
-    **dict.fromkeys(_SIMPLE, _simple),
 }  # fmt: skip

@@ -55,7 +55,13 @@ _STACKED = frozenset(["adaptation", "quantization", "format", "dtype"])
 _VERSION = re.compile(r"v[0-9]+")
 _SHORTEST_PART = 2
 _NOTHING: Mapping[str, Any] = {}
-REACH_KEY = 2
+PRIORITY = (
+    "architecture", "product", "dataset", "task", "quantization", "dtype", "format", "adaptation", "training", "size",
+    "organization", "input", "context", "version", "language", "other", "identifier", "parameters", "layers", "hidden",
+    "heads",
+)  # fmt: skip
+"""Order in which the meanings of one surface are tried."""
+REACH_KEY = 4
 """Characters of a surface that are looked at before its full spelling is tried."""
 
 
@@ -70,6 +76,20 @@ class Entry:
     attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     joints: frozenset[int] = frozenset()
     """Offsets in `surface` where its written form has a separator."""
+    word: bool = False
+    """Whether the surface is also an ordinary word or name, so that this meaning needs evidence beside it."""
+
+    @classmethod
+    def of(
+        cls,
+        surface: str,
+        category: str,
+        value: Any,
+        attributes: Mapping[str, Any],
+        joints: frozenset[int] = frozenset(),
+    ) -> Entry:
+        """An entry from the facts of a lexicon file."""
+        return cls(surface, category, value, attributes, joints, bool(attributes.get("word")))
 
     def get(self, name: str, default: Any = None) -> Any:
         """A fact that the lexicon carries for this meaning."""
@@ -83,7 +103,7 @@ class Lexicon:
     index: Mapping[str, tuple[Entry, ...]]
     """Surface without separators -> its meanings, in the order of the files."""
     reach: Mapping[str, int]
-    """First two characters of surfaces -> length of the longest surface that begins so."""
+    """First characters of surfaces -> length of the longest surface that begins so."""
     glue: tuple[str, ...]
     """Family words that brands are fused with, longest first (`bert` in `pubmedbert`)."""
     words: frozenset[str]
@@ -128,7 +148,7 @@ def build(documents: Mapping[str, Mapping[str, Any]]) -> Lexicon:
                 meanings[known] = _joined(meanings[known], entry)
             if entry.get("glue"):
                 glue.add(entry.surface)
-            if entry.get("word"):
+            if entry.word:
                 words.add(entry.surface)
     _fold_releases(index)
     reach: dict[str, int] = {}
@@ -136,10 +156,17 @@ def build(documents: Mapping[str, Mapping[str, Any]]) -> Lexicon:
         start = surface[:REACH_KEY]
         if len(surface) > reach.get(start, 0):
             reach[start] = len(surface)
-    frozen = {surface: tuple(meanings) for surface, meanings in index.items()}
+    frozen = {
+        surface: tuple(meanings) if len(meanings) == 1 else tuple(sorted(meanings, key=_rank))
+        for surface, meanings in index.items()
+    }
     return Lexicon(
         frozen, reach, tuple(sorted(glue, key=lambda word: (-len(word), word))), frozenset(words), _cuts(frozen)
     )
+
+
+def _rank(entry: Entry) -> int:
+    return PRIORITY.index(entry.category)
 
 
 def read_documents(directory: Path = DIRECTORY) -> dict[str, Mapping[str, Any]]:
@@ -164,7 +191,7 @@ def default_lexicon() -> Lexicon:
 
 
 def _joined(old: Entry, new: Entry) -> Entry:
-    return Entry(old.surface, old.category, old.value, old.attributes, old.joints | new.joints)
+    return Entry.of(old.surface, old.category, old.value, old.attributes, old.joints | new.joints)
 
 
 def _fold_releases(index: dict[str, list[Entry]]) -> None:
@@ -197,7 +224,7 @@ def _fold_releases(index: dict[str, list[Entry]]) -> None:
         place = next(number for number, entry in enumerate(meanings) if entry.category == category)
         entry = meanings[place]
         known = {**facts_by_version, **entry.get("generations", {})}
-        meanings[place] = Entry(
+        meanings[place] = Entry.of(
             entry.surface, category, entry.value, {**entry.attributes, "generations": known}, entry.joints
         )
 
@@ -228,7 +255,7 @@ def _parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]) -> 
     family = family_of(phrase)
     before, behind = _family_meaning(left), _family_meaning(right)
     plain = tuple(entry for entry in left if entry.category in _PLAIN)
-    spoken = behind is not None and (not behind.get("word") or behind.get("glue") or _has(left, "language"))
+    spoken = behind is not None and (not behind.word or behind.get("glue") or _has(left, "language"))
     if behind is not None and spoken:
         brand = tuple(entry for entry in left if entry.category == "product")
         same = family_of(behind) == family
@@ -266,7 +293,7 @@ def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, .
     first = {entry.category for entry in left} & _ITEMS
     second = {entry.category for entry in right} & _ITEMS
     family = _family_meaning(left)
-    if family is not None and right and not family.get("word"):
+    if family is not None and right and not family.word:
         return (family,), right  # `electra-generator`
     if phrase.category == "other" and left and behind in ("model", "models"):
         return left, right
@@ -296,7 +323,7 @@ def family_of(entry: Entry) -> str:
 def _refined(part: Entry, phrase: Entry) -> Entry:
     """A part's meaning with what is known of the phrase: the types that its publishers used."""
     facts = {**part.attributes, **{key: phrase.get(key) for key in ("accepts", "strength") if phrase.get(key)}}
-    return Entry(part.surface, part.category, part.value, facts, part.joints)
+    return Entry.of(part.surface, part.category, part.value, facts, part.joints)
 
 
 def _dataset_parts(
@@ -336,7 +363,7 @@ def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
                     ):
                         continue
                     if surface and not _is_generation(surface, facts):
-                        yield Entry(surface, category, canonical, facts or _NOTHING, joints)
+                        yield Entry.of(surface, category, canonical, facts or _NOTHING, joints)
     except (KeyError, TypeError, AttributeError) as error:
         raise LexiconError(f"{name}: not a lexicon ({error!r})") from error
 

@@ -26,6 +26,8 @@ from spacy.vocab import Vocab  # noqa: E402
 COMPONENTS = "components"
 """Span group that holds the components of a parsed name."""
 BATCH_SIZE = 512
+_NOT_FOR_RECORDS = ["name_spans"]
+"""Components whose work is only seen on documents."""
 _SEGMENTS = "dara.segments"
 _SCENE = "dara.scene"
 _PARSED = "dara.parsed"
@@ -205,7 +207,8 @@ def parse_names(
     while batch := list(islice(stream, batch_size)):
         pairs = [(split_owner(name)[1], name) for name in _accepted(batch, on_refused)]
         with nlp.memory_zone():  # frees the strings of this batch, so that endless streams do not fill the vocabulary
-            parsed = [doc.user_data[_PARSED] for doc, _ in nlp.pipe(pairs, as_tuples=True, batch_size=batch_size)]
+            docs = nlp.pipe(pairs, as_tuples=True, batch_size=batch_size, disable=_NOT_FOR_RECORDS)
+            parsed = [doc.user_data[_PARSED] for doc, _ in docs]
         yield from parsed
 
 

@@ -186,7 +186,7 @@ class Segmenter:
             if points > score[i + 1]:
                 score[i + 1] = points
                 back[i + 1] = (i, keys[i], "word", ())
-            longest = at + reach.get(squashed[at : at + REACH_KEY], 1)
+            longest = at + reach.get(squashed[at : at + REACH_KEY], REACH_KEY - 1)
             for j in range(i + 1, min(count, i + MAX_WINDOW) + 1):
                 behind = offsets[j]
                 if behind > longest:
@@ -309,7 +309,7 @@ class Segmenter:
             if entry.category == "architecture":
                 if entry.get("generations") and behind is not None and behind.kind in ("integer", "dotted"):
                     return True
-                if entry.get("glue") and (not entry.get("word") or piece.text.isupper() or len(piece.key) > 4):
+                if entry.get("glue") and (not entry.word or piece.text.isupper() or len(piece.key) > 4):
                     return True
             elif entry.category in ("task", "format", "quantization") and (len(piece.key) > 3 or piece.text.isupper()):
                 return True
@@ -401,7 +401,7 @@ def _is_one_word(pieces: list[Segment]) -> bool:
         if categories[number] == {"architecture"} and not rest - {"other"}:
             entry = pieces[number].entries[0]
             behind = pieces[number + 1].kind if number + 1 < len(pieces) else "word"
-            if entry.get("word") and not entry.get("glue") and behind not in ("integer", "dotted", "parameters"):
+            if entry.word and not entry.get("glue") and behind not in ("integer", "dotted", "parameters"):
                 return True
         if (
             categories[number] == {"size"}

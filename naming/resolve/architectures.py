@@ -48,11 +48,11 @@ def settle_architectures(scene: Scene) -> None:
     strong = [
         where
         for where, entry in candidates
-        if not entry.get("word") or (scene.segments[where].key in _COINED and len(scene.segments[where].entries) == 1)
+        if not entry.word or (scene.segments[where].key in _COINED and len(scene.segments[where].entries) == 1)
     ]
     for place, entry in candidates:
         segment = scene.segments[place]
-        if entry.get("word") and _is_brand(segment):
+        if entry.word and _is_brand(segment):
             continue
         if scene.key(place + 1) in _CONJUNCTIONS or scene.key(place - 1) in _CONJUNCTIONS:
             continue
@@ -60,11 +60,11 @@ def settle_architectures(scene: Scene) -> None:
         if scene.timm and place and not _is_timm_base(scene, segment, entry):
             decide(segment, "training" if segment.start > scene.tag_from else "other", segment.key)
             continue
-        if entry.get("word") and not _supported(scene, place, entry, others=len(candidates) > 1, strong=rivals):
+        if entry.word and not _supported(scene, place, entry, others=len(candidates) > 1, strong=rivals):
             continue
         if len(segment.entries) > 1 and _other_meaning_wins(scene, place, segment, strong=rivals):
             continue
-        if entry.get("outside") and strong and len(candidates) > 1 and entry.get("word") and len(segment.entries) > 1:
+        if entry.get("outside") and strong and len(candidates) > 1 and entry.word and len(segment.entries) > 1:
             continue
         if _is_variant_of_earlier(scene, place, segment):
             decide(segment, "product", scene.folded[segment.start : segment.end])
@@ -175,7 +175,7 @@ def _any_evidence(scene: Scene) -> bool:
 def _is_evidence(segment: Segment) -> bool:
     if segment.kind in _SHAPES:
         return True
-    return any(entry.category in _EVIDENCE and not entry.get("word") for entry in segment.entries)
+    return any(entry.category in _EVIDENCE and not entry.word for entry in segment.entries)
 
 
 def _beside_architecture(scene: Scene, place: int) -> bool:
@@ -190,7 +190,7 @@ def _other_meaning_wins(scene: Scene, place: int, segment: Segment, *, strong: b
     if not strong:
         return False
     entry = meaning(segment, "architecture")
-    if entry is None or not entry.get("word") or len(segment.key) > 4:
+    if entry is None or not entry.word or len(segment.key) > 4:
         return False
     if scene.timm:
         return segment.start > scene.tag_from

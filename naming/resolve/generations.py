@@ -102,4 +102,4 @@ def _with(segment: Segment, facts: Mapping[str, Any]) -> Any:
     entry = segment.entry
     assert entry is not None
     merged = {**entry.attributes, "accepts": tuple(facts.get("accepts", ())), "family": facts.get("family")}
-    return Entry(entry.surface, entry.category, entry.value, merged, entry.joints)
+    return Entry.of(entry.surface, entry.category, entry.value, merged, entry.joints)

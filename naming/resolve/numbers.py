@@ -72,7 +72,7 @@ def settle_numbers(scene: Scene) -> None:
 
 def _lexical(segment: Segment) -> bool:
     """Whether the lexicons know the item better than its shape does."""
-    return any(not entry.get("word") and entry.category != "other" for entry in segment.entries)
+    return any(not entry.word and entry.category != "other" for entry in segment.entries)
 
 
 def _folded(scene: Scene, segment: Segment) -> str:
@@ -492,7 +492,7 @@ def meaning_in(scene: Scene, category: str, word: str) -> bool:
 
 
 def _lettered(scene: Scene, place: int, segment: Segment) -> None:
-    if any(not entry.get("word") for entry in segment.entries):
+    if any(not entry.word for entry in segment.entries):
         return
     text = segment.key
     before = scene.segments[place - 1] if place else None

@@ -9,13 +9,8 @@ from naming.lexicon import Entry
 from naming.resolve.scene import TECHNICAL, Scene, decide, meaning
 from naming.segment import Segment
 
-_PRIORITY = (
-    "product", "dataset", "task", "quantization", "dtype", "format", "adaptation", "training", "size", "organization",
-    "input", "context", "version", "language", "other", "identifier",
-)  # fmt: skip
-"""Order in which meanings of one word are tried; each has its own test below."""
-_TAG_PRIORITY = ("dataset", "adaptation", "organization", *_PRIORITY)
-"""The same in timm's tags, where publishers stand first."""
+_TAG_PRIORITY = ("dataset", "adaptation", "organization")
+"""Meanings that are tried first in timm's tags, where publishers, recipes and data sets stand."""
 _WRITTEN = frozenset(["product", "other", "size"])
 """Categories whose value is the word as written."""
 _GENERIC = frozenset(
@@ -68,11 +63,11 @@ def settle_words(scene: Scene) -> None:
             ):
                 decide(segment, "language", None, code)
                 continue
-        for category in _TAG_PRIORITY if scene.timm and segment.start > scene.tag_from else _PRIORITY:
-            entry = meaning(segment, category)
-            if segment.key in TEACHERS and category == "product" and _teaches_or_is_mentioned(scene, place, segment):
-                break
-            if entry is not None and _fits(scene, place, segment, category, entry):
+        if segment.key in TEACHERS and _teaches_or_is_mentioned(scene, place, segment):
+            continue
+        for entry in _in_tag_order(segment) if scene.timm and segment.start > scene.tag_from else segment.entries:
+            category = entry.category
+            if category != "architecture" and _fits(scene, place, segment, category, entry):
                 value = scene.folded[segment.start : segment.end] if category in _WRITTEN else None
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
@@ -82,6 +77,10 @@ def settle_words(scene: Scene) -> None:
         decide(last, "adaptation", "finetuned")
     _instruct_or_italian(scene)
     _modalities(scene)
+
+
+def _in_tag_order(segment: Segment) -> list[Entry]:
+    return sorted(segment.entries, key=lambda entry: entry.category not in _TAG_PRIORITY)
 
 
 TEACHERS = frozenset(["gpt3", "gpt35", "gpt4", "gpt4o", "gpt5", "chatgpt", "claude", "gemini", "davinci"])
@@ -113,10 +112,10 @@ def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entr
         return _is_language(scene, place, segment, entry)
     if category == "size":
         return _is_size(scene, place, segment)
-    if category == "product" and entry.get("word"):
+    if category == "product" and entry.word:
         return _product_context(scene, place)
     if category == "organization":
-        return not entry.get("word") or _is_owner(scene, segment) or _makes_the_model(scene, place)
+        return not entry.word or _is_owner(scene, segment) or _makes_the_model(scene, place)
     if category == "task" and segment.key in ("mt", "nmt"):
         return _is_translation(scene)
     if category in ("dataset", "task", "training", "adaptation", "format", "quantization", "input") and entry.get(
@@ -172,7 +171,7 @@ def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bo
     """Names of languages always; codes of major languages beside anything technical; other codes where codes stand."""
     key = segment.key
     if len(key) > 3:
-        return not entry.get("word") or _any_known(scene)
+        return not entry.word or _any_known(scene)
     if scene.translation or _neighbours_language(scene, place):
         return scene.translation is False or key not in _NEVER_LANGUAGES or _neighbours_language(scene, place)
     if scene.glued(place) or scene.glued(place + 1):
@@ -183,7 +182,7 @@ def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bo
         return place == 0 or _any_known(scene)
     if segment.text.isupper():
         return False
-    if not entry.get("word"):
+    if not entry.word:
         return place > 0 and scene.any_domain(*_LANGUAGE_CONTEXT)
     if scene.category(place - 1) in ("architecture", "size", "parameters") and scene.any_domain(*_LANGUAGE_CONTEXT):
         return key not in _NEVER_LANGUAGES
@@ -219,7 +218,7 @@ def _neighbours_language(scene: Scene, place: int) -> bool:
             if segment.category == "language":
                 return True
             entry = meaning(segment, "language")
-            if entry is not None and not segment.category and (segment.key in MAJOR or not entry.get("word")):
+            if entry is not None and not segment.category and (segment.key in MAJOR or not entry.word):
                 return True
     return False
 
