@@ -133,10 +133,13 @@ def read_lines(path: Path, kind: str) -> Iterator[dict[str, Any]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
             header = json.loads(next(stream, "{}"))
-            if header.get("schema") != SCHEMA:
-                raise CorpusError(f"{path}: schema {header.get('schema')!r}, expected {SCHEMA!r}")
+            schema = header.get("schema") if isinstance(header, dict) else None
+            if schema != SCHEMA:
+                raise CorpusError(f"{path}: schema {schema!r}, expected {SCHEMA!r}")
             for line in stream:
                 record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise CorpusError(f"{path}: a line is no record")
                 if record.get("kind") == kind:
                     yield record
     except (OSError, EOFError, ValueError) as error:
