@@ -95,7 +95,11 @@ def _is_norm(module: str) -> bool:
         )
     ):
         return False
-    return any(word in module for word in ("norm", "layernorm")) or module.startswith("ln") or module.endswith("_ln")
+    return (
+        any(word in module for word in ("norm", "layernorm"))
+        or module.startswith(("ln", "bn"))
+        or module.endswith("_ln")
+    )
 
 
 def is_norm(named: Named) -> bool:

@@ -135,10 +135,12 @@ def _stage_width(stack: Stack, index: int, tensors: Sequence[Named]) -> int | No
     if not inner.blocks:
         return None
     typical = inner.typical
-    if any(len(named.shape) == 2 for named in typical):
+    shapes = [named.shape for named in typical if len(named.shape) == 4]
+    mixes = any(shape[1] > 1 and shape[2] > 1 for shape in shapes)  # convolves over places and channels at once
+    if not mixes and any(len(named.shape) == 2 for named in typical):
         return width(inner)
     norms = {named.shape[0] for named in typical if len(named.shape) == 1 and is_norm(named)}
-    return _convolutional_width([named.shape for named in typical if len(named.shape) == 4], norms)
+    return _convolutional_width(shapes, norms)
 
 
 def _convolutional_width(shapes: Sequence[tuple[int, ...]], norms: set[int]) -> int | None:

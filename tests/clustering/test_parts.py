@@ -391,7 +391,10 @@ def test_table_is_sound() -> None:
         assert sizes(family)
         for size in sizes(family):
             for row in variant_dims(family, size):
-                assert variant_of(family, dict(row)) == size, (family, size)
+                # the generator of electra-base has the sizes of electra-small: such a row tells neither
+                others = [other for other in sizes(family) if other != size and row in variant_dims(family, other)]
+                assert variant_of(family, dict(row)) == (None if others else size), (family, size)
+                assert len(others) <= 1
 
 
 def test_unknown_sizes_are_empty() -> None:
