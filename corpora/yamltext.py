@@ -73,16 +73,26 @@ def _loader() -> Any:
     base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
     class CoreLoader(base):  # type: ignore[misc]
-        """Safe loader whose implicit types are those of the YAML 1.2 core schema."""
+        """Safe loader whose types are those of the YAML 1.2 core schema and no others."""
 
         yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
     def flat(loader: Any, node: Any) -> Iterator[dict[Any, Any]]:
         # Without PyYAML's merge keys: `<<` is a YAML 1.1 extension, and merging merges grows quadratically.
+        # Keys are texts, whatever they look like: numbers chosen to collide would make a mapping quadratic.
         result: dict[Any, Any] = {}
         yield result
-        result.update({loader.construct_object(k, deep=True): loader.construct_object(v) for k, v in node.value})
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is not a text", key.start_mark)
+            result[key.value] = loader.construct_object(value)
 
+    plain = ("null", "bool", "int", "float", "str", "seq")
+    CoreLoader.yaml_constructors = {
+        tag: build
+        for tag, build in base.yaml_constructors.items()
+        if tag is None or tag.removeprefix("tag:yaml.org,2002:") in plain
+    }
     CoreLoader.add_constructor("tag:yaml.org,2002:map", flat)
     resolvers: tuple[tuple[str, str, str], ...] = (
         ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),

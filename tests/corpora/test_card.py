@@ -122,7 +122,10 @@ def test_front_matter_without_end_is_noted():
         ("dara: x", "dara is not a mapping"),
         ("dara: {ignore: {a: b}}", "ignore holds values that are not texts"),
         ("1: a\n[b]: c", "not YAML"),
-        ("1: a", "1 keys of the front matter are not texts"),
+        ("[b]: c", "a key is not a text at line 1, column 1"),
+        ("a: !!set {x, y}", "not YAML: could not determine a constructor"),
+        ("a: !!binary aGk=", "not YAML: could not determine a constructor"),
+        ("a: !!int x", "not YAML"),
         ("- a", "not a mapping"),
         ("just text", "not a mapping"),
         ("a: 'unclosed", "not YAML"),
@@ -159,6 +162,15 @@ def test_alias_bomb_is_refused_at_once():
     card = parse_card("---\n" + "\n".join(lines) + "\n---\n")
     assert "more than 200,000 values once aliases are expanded" in card.notes[0]
     assert time.monotonic() - started < 1
+
+
+def test_keys_that_collide_are_read_at_once():
+    """All multiples of 2**61 - 1 have the same hash as numbers, and different ones as texts."""
+    keys = "\n".join(f"{n * (2**61 - 1)}: 1" for n in range(1, 25_000))
+    started = time.monotonic()
+    card = parse_card(f"---\n{keys}\n---\n")
+    assert len(card.data) == 24_999
+    assert time.monotonic() - started < 5
 
 
 def test_honest_aliases_work():
