@@ -83,7 +83,7 @@ def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterat
     own = variant_of(str(family.value), subject.facts)
     if own is None:
         return
-    for word in sizes(str(family.value)):
+    for word in (word for word in sizes(str(family.value)) if word.isalpha()):  # "11b" is a count of parameters
         repo = _swap(parsed, claims[0], word) if word != own else None
         if repo is not None:
             yield _renamed("size", parsed, subject, repo, "DAR202")
@@ -143,7 +143,13 @@ def _quantizations(parsed: ParsedName, subject: Subject, draw: random.Random) ->
 
 def _dtypes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
     measured, declared = subject.facts.measured("dtype"), subject.facts.declared("dtype")
-    if measured is None or declared is None or "quantization" in subject.facts or parsed.claims_of("dtype"):
+    if (
+        measured is None
+        or declared is None
+        or "quantization" in subject.facts
+        or parsed.claims_of("dtype")
+        or parsed.claims_of("quantization")
+    ):
         return
     for word, value in (("bf16", "BF16"), ("fp16", "F16"), ("fp32", "F32")):
         if value not in (measured.value, declared.value):
@@ -156,7 +162,12 @@ def _datasets(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
     if not labels or parsed.claims_of("dataset"):
         return
     for block in table("dataset_labels").values():
-        names = [name for name, counts in block["labels"].items() if not labels & set(counts)]
+        # "emotion", "trec" and the like are words for topics too
+        names = [
+            name
+            for name, counts in block["labels"].items()
+            if not labels & set(counts) and len(name) > 5 and name != "emotion"
+        ]
         if set(block["heads"]) & heads and names:
             for name in draw.sample(names, min(3, len(names))):
                 yield _renamed("dataset", parsed, subject, f"{parsed.repo}-{name.replace('_', '-')}", "DAR302")

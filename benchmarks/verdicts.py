@@ -25,7 +25,7 @@ from benchmarks.verdict_runs import accusations, declared_subject, judge, kinshi
 from clustering.facts import Facts
 from clustering.tensors import Tensor, TensorListing
 from dara.findings import Severity
-from dara.rules.common.families import gather, squash
+from dara.rules.common.families import gather
 from dara.subject import Subject
 
 
@@ -185,17 +185,18 @@ def naive_figures() -> None:
 
 
 def _family_words() -> list[str]:
+    """Every model type of the library, longest first, in the spelling of names."""
     from naming.lexicon import read_documents
 
     document = read_documents()["families_transformers.json"]
-    names = {squash(name) for block in document["blocks"] for name in block["entries"]}
+    names = {str(name).replace("_", "-").lower() for name in document["registry"]}
     return sorted(names - {""}, key=lambda name: (-len(name), name))
 
 
 def _naive(case: Case, words: list[str]) -> bool:
-    name = squash(case.name.rpartition("/")[2])
-    word = next((word for word in words if word in name), None)
-    return word is not None and word != squash(str(case.config.get("model_type", "")))
+    name = f"-{case.name.rpartition('/')[2].lower().replace('_', '-')}-"
+    word = next((word for word in words if f"-{word}-" in name), None)
+    return word is not None and word != str(case.config.get("model_type", "")).replace("_", "-").lower()
 
 
 def main() -> int:

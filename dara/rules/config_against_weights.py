@@ -10,6 +10,7 @@ from clustering.text import escape
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial
 from dara.rules.common.families import SURE, FamilyEvidence, gather, squash
+from dara.rules.common.graphs import is_alien, spelling
 from dara.rules.common.numbers import numbers_in
 from dara.rules.common.wording import listed
 from dara.rules.interface import Rule
@@ -63,13 +64,16 @@ class ConfigAgainstWeights(Rule):
 
     def _family(self, subject: Subject, evidence: FamilyEvidence) -> Iterator[Outcome]:
         measured = evidence.measured
-        if evidence.agree is not False or measured is None or measured.score < SURE:
+        if measured is None or not evidence.known or evidence.agree is not False:
             return
-        if not evidence.known or evidence.measured_set & evidence.components:
+        if evidence.measured_set & evidence.components:
             return
         if any(
             name.startswith(evidence.declared) or evidence.declared.startswith(name) for name in evidence.measured_set
         ):
+            return
+        if measured.score < SURE:
+            yield from self._alien(subject, evidence)
             return
         answer = subject.identification
         alone = answer.structure_only[0] if answer is not None and answer.structure_only else None
@@ -86,6 +90,21 @@ class ConfigAgainstWeights(Rule):
                     "weights", f"graph of {listed((measured.model_type, *measured.twins))}, score {measured.score:.2f}"
                 ),
             ),
+        )
+
+    def _alien(self, subject: Subject, evidence: FamilyEvidence) -> Iterator[Outcome]:
+        """The weights are of no family that is surely told, and surely not of the declared one."""
+        declared = escape(evidence.declared_name)
+        if "auto_map" in (subject.config or {}) or not is_alien(subject, spelling(subject, evidence.declared_name)):
+            return
+        yield self.finding(
+            f"config.json declares {declared}, which explains neither the shapes nor the names of the weights",
+            confidence=Confidence.MEDIUM,
+            severity=Severity.WARNING,
+            fact=evidence.declared_fact,
+            evidence=(Evidence("weights", f"nearest known family: {escape(evidence.measured.model_type)}"),)
+            if evidence.measured is not None
+            else (),
         )
 
     def _contradiction(self, kind: str, declared: Fact, measured: Fact) -> Outcome:

@@ -28,9 +28,9 @@ class ContradictedLabels(Rule):
     The classifier then answers another question than the one the name promises, or was never tuned on that data.
 
     ## How it is checked
-    For data sets whose standard task fixes the number of classes (SST-2 2, ADE20K 150, COCO panoptic 133,
-    CoNLL-2003 9) the classifier's outputs or the declared label map are compared, when the head is of the kind the
-    data set is for. Where a name states several data sets one that fits is enough. Numbers stated outright
+    For the data sets of the name lexicons whose standard task fixes the number of classes (SST-2 2, ADE20K 150, COCO
+    panoptic 133, CoNLL-2003 9) the classifier's outputs or the declared label map are compared, when the head is of
+    the kind the data set is for. Where a name states several data sets one that fits is enough. Numbers stated outright
     (`5-classes`) are compared as well.
 
     ## Example
@@ -96,9 +96,33 @@ def _table() -> dict[tuple[str, str], frozenset[int]]:
 
 def _counts(claim: Claim, heads: frozenset[str]) -> frozenset[int]:
     """Every class count that is truthful for a data set, for the heads the model may have."""
+    from naming.lexicon import default_lexicon
+
     name = _ODD.sub("", str(claim.value).lower())
     found = [counts for head in heads if (counts := _table().get((name, head)))]
+    if not found and not any((name, head) in _table() for head in _heads()):
+        for entry in default_lexicon().entries(name, "dataset"):
+            number, task = entry.get("num_labels"), entry.get("task")
+            if isinstance(number, int) and task in heads:
+                found.append(_tolerant(number, task))
     return frozenset[int]().union(*found)
+
+
+@cache
+def _heads() -> frozenset[str]:
+    return frozenset(head for block in table("dataset_labels").values() for head in block["heads"])
+
+
+def _tolerant(number: int, task: str) -> frozenset[int]:
+    """Readings of a standard class count: a single output for two classes, types instead of BIO tags, a background."""
+    allowed = {number, number + 1}
+    if number == 2:
+        allowed.add(1)
+    if number == 3 and task == "text-classification":
+        allowed.add(2)  # entailment or not, positive or negative
+    if task == "token-classification":
+        allowed |= {number - 1, number + 2, number + 3, (number - 1) // 2, (number - 1) // 2 + 1, 2 * number - 1}
+    return frozenset(allowed)
 
 
 def _has_last_word(subject: Subject, claim: Claim) -> bool:

@@ -116,14 +116,11 @@ def _exempt(subject: Subject) -> str:
 
 
 def possible_counts(subject: Subject, total: float) -> tuple[float, ...]:
-    """The total, the total without embeddings, active parameters, and totals of large sub-models."""
+    """The total, the total without embeddings, and totals of large sub-models."""
     counts = [total]
     embedded = subject.facts.best("embedding_parameters")
     if embedded is not None and isinstance(embedded.value, int | float) and 0 < embedded.value < total:
         counts.append(total - embedded.value)
-    active = subject.facts.best("parameters_active")
-    if active is not None and isinstance(active.value, int | float) and active.value > 0:
-        counts.append(float(active.value))
     counts.extend(_sub_models(subject, total))
     return tuple(counts)
 

@@ -24,8 +24,9 @@ class ContradictedSize(Rule):
 
     ## How it is checked
     For families whose sizes are published (BERT, T5, ViT, Swin, Whisper ...) the hidden size, layers and heads are
-    compared with those of the word. A package is accused only when its dimensions are those of another published size
-    of the same family, so that unpublished sizes never count as wrong.
+    compared with those of the word (of the whole model, where the family's sizes are called after its backbone: SAM).
+    A package is accused only when its dimensions are those of another published size of the same family, so that
+    unpublished sizes never count as wrong.
 
     ## Example
     `someone/bert-large-reviews` with 12 layers of 768.
@@ -42,7 +43,7 @@ class ContradictedSize(Rule):
 
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares size words with the published table of the package's family."""
-        claims = [claim for claim in subject.claims("size") if claim.role in ("", "main")]
+        claims = [claim for claim in subject.claims("size") if claim.role in ("", "main", "backbone")]
         if not claims:
             return
         if is_adapter(subject) or is_partial(subject) or is_toy(subject) or resized_on_purpose(subject):

@@ -10,7 +10,8 @@ from dara.rules.common.tables import words
 from dara.subject import Subject
 
 PRUNED_WORDS: Final = re.compile(
-    r"(?i)(?:^|[-_. ])(?:pruned?\d*|prune|slim|shear(?:ed)?|sparse\d*|upscaled?|depth[-_]?up|expanded|moe)(?:$|[-_. ])"
+    r"(?i)(?:^|[-_. ])"
+    r"(?:pruned?\d*|prune|slim|shear(?:ed)?|sparse\d*|upscaled?|depth[-_]?up|expanded|upcycled)(?:$|[-_. ])"
 )
 """Words that say that the size was changed on purpose, so that a number in the name may be the origin's."""
 

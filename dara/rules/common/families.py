@@ -112,26 +112,10 @@ def lexicon_families() -> frozenset[str]:
 
 
 def also_named(claim: Claim, subject: Subject, family: str) -> bool:
-    """Whether other words of the name than the claim's speak of a family.
-
-    `Qwen-LLaMAfied` over a Llama, `Llama-3_3-Nemotron` over a Nemotron: the name does say it, as a brand, a conversion
-    or a second family.
-    """
+    """Whether other words of the name than the claim's name a family, as in `Qwen-LLaMAfied` over a Llama."""
     if subject.parsed is None or len(family) < SHORTEST_WORD:
         return False
-    from naming.lexicon import default_lexicon
-
-    rest = subject.parsed.repo.replace(claim.text, " ", 1)
-    if family in squash(rest):
-        return True
-    for part in subject.parsed.components:
-        if part.text in claim.text:
-            continue
-        for entry in default_lexicon().index.get(squash(part.text), ()):
-            names = {squash(str(name)) for name in (*(entry.get("accepts") or ()), entry.get("family") or "")}
-            if family in names and not names & accepted(claim):  # a brand of several families decides nothing
-                return True
-    return False
+    return family in squash(subject.parsed.repo.replace(claim.text, " ", 1))
 
 
 def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:

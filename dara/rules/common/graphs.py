@@ -29,6 +29,10 @@ RENAMED_APART: Final = 0.05
 
 SAME_GRAPH: Final = 0.999
 
+ALIEN_SHAPES: Final = 0.6
+ALIEN_NAMES: Final = 0.2
+"""Truthful DEV packages explain at least .78 of the shapes and .5 of the names of their own family."""
+
 MOST_FAMILIES: Final = 12
 """Families of one claim that are compared with a graph; a group word such as `qwen` accepts two dozen."""
 
@@ -51,6 +55,13 @@ def could_be(subject: Subject, family: str, instead: str) -> bool:
     if max(own.names, other.names) < NAMES_TOLD:
         return own.overlap >= other.overlap - RENAMED_APART
     return own.names >= other.names - NAMES_APART
+
+
+def is_alien(subject: Subject, family: str) -> bool:
+    """True when neither shapes nor names of the package could be those of a family, whatever else they are."""
+    fits = _fits(subject, (family,))
+    own = fits.get(family) if fits is not None else None
+    return own is not None and own.overlap < ALIEN_SHAPES and own.names < ALIEN_NAMES
 
 
 def same_graph(subject: Subject, families: tuple[str, ...]) -> bool:

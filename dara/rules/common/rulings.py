@@ -116,13 +116,14 @@ def _apart(
 def rulings(subject: Subject) -> tuple[FamilyEvidence, tuple[RuledClaim, ...]]:
     """Rulings on every family claim about the whole model.
 
-    When a name states several families and one of them holds, the others are not accused: they name a part, a
-    parent or a teacher that the parser could not tell.
+    When a name states several families and one of them is the package's, the others are not accused: they name a part,
+    a parent or a teacher that the parser could not tell. A word that holds for a part alone (`swin` in a detector) does
+    not speak for the other words.
     """
     evidence = gather(subject)
     claims = [claim for claim in subject.claims("family") if claim.role in ("", "main")]
     ruled = [rule_on(claim, evidence, subject) for claim in claims]
-    if any(item.ruling is Ruling.HELD for item in ruled):
+    if any(item.ruling is Ruling.HELD and not item.reason for item in ruled):
         ruled = [item for item in ruled if item.ruling in (Ruling.HELD, Ruling.DISPUTED)]
     return evidence, tuple(ruled)
 
