@@ -14,6 +14,7 @@ from clustering.bytesource import ByteSource, FileAccess
 from clustering.errors import MissingExtraError, NoWeightsError, ReaderError
 from clustering.quantization.logical import logical
 from clustering.readers.artifacts import Artifact, complete_without, find_artifacts, is_index
+from clustering.readers.gguf_names import translated
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
 from clustering.readers.local import Counted
 from clustering.readers.messages import printable, refusal
@@ -142,7 +143,7 @@ class _Reading:
             return None
         listing = _joined(parts, tuple(sorted(missing)))
         listing = replace(listing, adapter=self._adapter(artifact, listing))
-        return logical(listing, self._config(artifact.folder))
+        return logical(translated(listing), self._config(artifact.folder))
 
     def _config(self, folder: str) -> Mapping[str, Any] | None:
         """config.json beside the weights, or at the root; what is wrong with it is said elsewhere."""
