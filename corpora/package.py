@@ -32,6 +32,9 @@ _FIRST_OF_CARD: Final = 64 << 10
 CONFIG_PATH: Final = "config.json"
 
 
+_ALWAYS_READ: Final = (CONFIG_PATH, CARD_PATH, "model.safetensors", "model.safetensors.index.json")
+
+
 @dataclass(frozen=True, slots=True)
 class HubMetadata:
     """What a hub says about a package apart from its files. Declared, all of it."""
@@ -170,6 +173,15 @@ class Package:
             return ModelCard(present=True, notes=(str(error),))
         # A cut in the middle of a character, or bytes that are not UTF-8, must not hide the rest of the card.
         return parse_card(data.decode("utf-8", errors="replace"))
+
+    def prefetch(self) -> None:
+        """Brings what every audit reads (config, card, the main weight file's header) at once instead of one by one.
+
+        Only a hub gains by it; elsewhere nothing happens. Failures show when the files are read.
+        """
+        fetch = getattr(self.files, "prefetch", None)
+        if fetch is not None:
+            fetch(path for path in _ALWAYS_READ if self.has(path))
 
     def failures(self) -> tuple[PackageError, ...]:
         """Errors of the source (not of the files) so far: a hub that stopped answering in the middle of an audit."""

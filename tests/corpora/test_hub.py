@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hub_files import Sparse, safetensors_file
 
-from corpora.errors import GatedError, InvalidTargetError, NotFoundError, OfflineError
+from corpora.errors import GatedError, InvalidTargetError, NotFoundError, OfflineError, UnavailableError
 from corpora.package import Package
 from corpora.sources import open_package
 from corpora.sources.names import hub_address
@@ -169,6 +169,28 @@ def test_small_steps_are_coalesced_and_kept(hub, opened):
     assert source.read((10 << 30) - 10, 100) == bytes(10)
     assert source.read(10 << 30, 5) == b""
     assert source.read(-1, 5) == b""
+
+
+def test_prefetch_brings_what_every_audit_reads_at_once(hub, opened):
+    add_bert(hub)
+    package = opened("acme/bert-base")
+    package.prefetch()
+    asked = len(hub.log)
+    assert package.config().value == {"model_type": "bert"}
+    assert package.card().license == "mit"
+    assert len(read_header(package, "model.safetensors")) == 200
+    assert len(hub.log) == asked
+    assert hub.sent < 100_000
+
+
+def test_prefetch_of_a_failing_hub_says_nothing_until_it_is_read(hub, opened):
+    add_bert(hub)
+    package = opened("acme/bert-base")
+    hub.fault("config.json", "status", status=503, times=None)
+    package.prefetch()
+    assert package.card().license == "mit"
+    with pytest.raises(UnavailableError):
+        package.config()
 
 
 def test_storage_address_is_reused_and_asked_for_again_when_it_expires(hub, opened):

@@ -32,6 +32,12 @@ def test_folder_with_nested_files(tmp_path):
     assert package.skipped == ()
 
 
+def test_prefetch_of_a_folder_does_nothing(tmp_path):
+    package = open_package(str(make(tmp_path / "acme--x", config_json="{}")))
+    package.prefetch()
+    assert package.failures() == ()
+
+
 def test_name_given_wins(tmp_path):
     package = open_package(str(make(tmp_path / "acme--x", config_json="{}")), name="me/roberta-large")
     assert (package.name, package.owner, package.repo, package.name_basis) == (
