@@ -104,6 +104,8 @@ def find_towers(listing: TensorListing) -> Towers:
     for candidates in (plain, own):
         encoder = _first([stack for stack in candidates if coder(stack) == "encoder"])
         decoder = _first([stack for stack in candidates if coder(stack) == "decoder"])
+        if encoder is not None and decoder is not None and not decoder.has_word("cross_attention"):
+            return _with(found, main=encoder)  # masked autoencoders: the decoder is there for training only
         if encoder is not None and decoder is not None:
             return _with(
                 found, main=encoder, encoder=encoder, decoder=decoder, text=text if candidates is plain else None

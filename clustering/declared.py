@@ -97,6 +97,9 @@ def read_config(config: Mapping[str, Any], file: str = "config.json") -> Declare
             dimensions(vision, collector, frozenset({kind}))
         dimensions(language, collector, frozenset({"vocabulary", "positions"}))
         _part("text", language, collector)
+    elif language is not None and _has_own_stacks(root):
+        _main(root, None, collector)  # detectors that read a prompt with a text model (grounding-dino)
+        _part("text", language, collector)
     else:
         _main(root, language, collector)
     if vision is not None:
@@ -151,6 +154,11 @@ def _is_two_tower(language: Scope) -> bool:
     """Contrastive models call their text half `*_text_model`; a language model behind a vision tower is not one."""
     family = text(language.values.get("model_type"))
     return family is not None and family.endswith("_text_model")
+
+
+def _has_own_stacks(root: Scope) -> bool:
+    """Whether the root states stacks of its own beside sub-models."""
+    return any(integer(root.values.get(key), 10_000) is not None for key in ("encoder_layers", "decoder_layers"))
 
 
 def _main(root: Scope, language: Scope | None, collector: Collector) -> None:

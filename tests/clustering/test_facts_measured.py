@@ -592,3 +592,15 @@ tokens = st.sampled_from(
 )
 def test_any_listing_is_measured_without_a_crash(shapes: Shapes) -> None:
     values(shapes)
+
+
+def test_decoder_without_cross_attention_is_no_second_half() -> None:
+    shapes = bert(layers=4, prefix="videomae.")
+    shapes |= {
+        name.replace("encoder.layer", "decoder.decoder_layers"): shape
+        for name, shape in bert(layers=2, prefix="").items()
+        if "layer." in name
+    }
+    found = values(shapes)
+    assert found["layers"] == 4
+    assert "decoder_layers" not in found
