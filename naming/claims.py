@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from naming._fast import claim
 from naming.domains import domain_of
 from naming.records import Claim, Modality
 from naming.resolve.scene import Scene
@@ -36,18 +37,18 @@ def claims_of(scene: Scene) -> list[Claim]:
         category = segment.category
         kind = _SIMPLE.get(category)
         if kind is not None:
-            claims.append((segment.start, Claim(kind, segment.value, segment.text)))
+            claims.append((segment.start, claim(kind, segment.value, segment.text)))
             continue
         maker = _MAKERS.get(category)
         if maker is not None:
-            for claim in maker(scene, place, segment, mains):
-                claims.append((segment.start, claim))
+            for made in maker(scene, place, segment, mains):
+                claims.append((segment.start, made))
         elif category == "quantization":
             quantized = True
     if quantized:
         claims += _quantization(scene)
         claims.sort(key=_position)
-    return [claim for _, claim in claims]
+    return [made for _, made in claims]
 
 
 def _position(pair: tuple[int, Claim]) -> int:
@@ -77,7 +78,7 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         modality = "ambiguous"
     accepts = accepts_of(segment)
     text = _text(scene, segment, last)
-    yield Claim("family", accepts[0], text, modality, segment.role, accepts)  # type: ignore[arg-type]
+    yield claim("family", accepts[0], text, modality, segment.role, accepts)  # type: ignore[arg-type]
 
 
 def _is_one_of_several(scene: Scene, segment: Segment, mains: int) -> bool:
@@ -121,7 +122,7 @@ def _backbone(scene: Scene, place: int, segment: Segment) -> Claim:
     if following is not None and following.category in ("size", "layers"):
         variant, last = str(following.value), following
     value = {"family": segment.value, "variant": variant}
-    return Claim("backbone", value, _text(scene, segment, last), "stated", "backbone", accepts_of(segment))
+    return claim("backbone", value, _text(scene, segment, last), "stated", "backbone", accepts_of(segment))
 
 
 def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
@@ -135,7 +136,7 @@ def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable
     modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
     family = entry.get("family")
     accepts = tuple(dict.fromkeys((family, *entry.get("accepts", ()))))
-    yield Claim("family", family, segment.text, modality, "main", accepts)
+    yield claim("family", family, segment.text, modality, "main", accepts)
 
 
 def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
@@ -181,44 +182,44 @@ def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Cl
         if other.category == "architecture":
             role = other.role or "main"
             break
-    yield Claim("size", segment.value, segment.text, "stated", role)  # type: ignore[arg-type]
+    yield claim("size", segment.value, segment.text, "stated", role)  # type: ignore[arg-type]
 
 
 def _parameters(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
     value = segment.value
-    yield Claim("parameters", value, segment.text)
+    yield claim("parameters", value, segment.text)
     if isinstance(value, dict) and "experts" in value:
-        yield Claim("experts", value["experts"], segment.text)
+        yield claim("experts", value["experts"], segment.text)
 
 
 def _input(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
     value = segment.value
     if isinstance(value, int):
-        yield Claim("image_size", value, segment.text)
+        yield claim("image_size", value, segment.text)
     elif isinstance(value, str):
         patch = re.fullmatch(r"patch(\d{1,3})", value)
         pair = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
         if patch:
-            yield Claim("patch_size", int(patch[1]), segment.text)
+            yield claim("patch_size", int(patch[1]), segment.text)
         elif pair:
             sides = [int(pair[1]), int(pair[2])]
-            yield Claim("image_size", sides[0] if sides[0] == sides[1] else sides, segment.text)
+            yield claim("image_size", sides[0] if sides[0] == sides[1] else sides, segment.text)
         elif value in ("cased", "uncased"):
-            yield Claim("casing", value, segment.text)
+            yield claim("casing", value, segment.text)
 
 
 def _adaptation(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
     if segment.value in _ADAPTERS and not any(other.value == "merged" for other in scene.segments):
-        yield Claim("adapter", segment.value, segment.text)
+        yield claim("adapter", segment.value, segment.text)
 
 
 def _other(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
     if segment.kind == "labels" and segment.category == "other":
         found = re.match(r"\d+", segment.key)
         if found and not segment.key.endswith(("way", "stars", "star")):
-            yield Claim("num_labels", int(found[0]), segment.text)
+            yield claim("num_labels", int(found[0]), segment.text)
     elif segment.key in ("moe", "dense"):
-        yield Claim("experts", segment.key, segment.text)
+        yield claim("experts", segment.key, segment.text)
 
 
 def _quantization(scene: Scene) -> list[tuple[int, Claim]]:
@@ -246,7 +247,7 @@ def _quantization(scene: Scene) -> list[tuple[int, Claim]]:
             first, last = sorted((segment, other[0]), key=lambda item: item.start)
             if any(first.start < between.start < last.start for between in scene.segments):
                 first = last = segment
-        claims.append((first.start, Claim("quantization", value, _text(scene, first, last))))
+        claims.append((first.start, claim("quantization", value, _text(scene, first, last))))
     return claims
 
 

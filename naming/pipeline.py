@@ -8,11 +8,12 @@ from itertools import islice
 from typing import Any, get_args
 
 from naming._spacy import load_spacy
+from naming._fast import component
 from naming.claims import claims_of
 from naming.convention import convention_of
 from naming.errors import NameRefused
 from naming.lexicon import Lexicon, default_lexicon
-from naming.records import Category, Component, ParsedName
+from naming.records import Category, ParsedName
 from naming.resolve import Scene, resolve
 from naming.segment import Segment, Segmenter
 from naming.text import check, fold, split_owner
@@ -128,10 +129,7 @@ class NameClaims:
     def __call__(self, doc: Doc) -> Doc:
         """Build the record of one resolved document."""
         scene: Scene = doc.user_data[_SCENE]
-        components = tuple(
-            Component(s.text, s.start, s.end, s.category, s.value, s.role)  # type: ignore[arg-type]
-            for s in scene.segments
-        )
+        components = tuple([component(s.text, s.start, s.end, s.category, s.value, s.role) for s in scene.segments])
         name = doc._context if isinstance(doc._context, str) else scene.repo  # type: ignore[attr-defined]  # noqa: SLF001
         doc.user_data[_PARSED] = ParsedName(
             name,

@@ -46,9 +46,11 @@ KNOWN, SHAPE, CODED, UNKNOWN = 10, 10, 6, 1
 CUT = 5
 """Points that each segment costs, so that the longest explanation wins."""
 
-FUSED = ("roberta", "deberta", "electra", "berta", "bert", "llama", "mistral", "qwen", "t5")
+FUSED = ("roberta", "deberta", "electra", "berta", "bert", "llama", "mistral", "qwen", "t5", "bart")
 """Family words which, at the end of a lower-case word, make a brand of that family (`hebert`, `molt5`).
-Shorter or more ordinary ones (`vit` in affidavit, `clip` in paperclip, `bart` in hobart) are never looked for."""
+Shorter or more ordinary ones (`vit` in affidavit, `clip` in paperclip) are never looked for; `bart` (hobart) only in words
+of capitals."""
+_CONVERSIONS = ("fied", "fy", "ized", "ised")
 _NOT_FUSED = re.compile(
     r"(?:ro|hu|her|gil|hil|dil|nor|lam|eg|cuth|os|engel|dago|fil|col|hum|wil|al|phil|adel|ethel|wal|sche|de|da|li|"
     r"ru|ro|si|gis|rim|cul|dieu|dau|flau|jou|schu|sie|her|lie)bert(?:s|son|a)?$|^(?:alberta|roberta|o?llama)$"
@@ -232,25 +234,37 @@ class Segmenter:
         """Make segments of a path: put together again what was cut inside a word without good reason."""
         result: list[Segment] = []
         cuts = self.lexicon.cuts
+        count = len(path)
         at = 0
-        while at < len(path):
-            # the run of pieces that lie in one chunk
+        while at < count:
+            i, j, key, kind, meanings = path[at]
+            chunk = chunks[j - 1]
             behind = at + 1
-            chunk = chunks[path[at][1] - 1]
-            while behind < len(path) and chunks[path[behind][0]] == chunk:
+            if behind == count or chunks[path[behind][0]] != chunk:
+                # alone between separators
+                piece = Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
+                if meanings:
+                    if key in cuts and piece.end - piece.start > len(key):
+                        result += self._cut_phrases(repo, folded, [piece])
+                    else:
+                        result.append(piece)
+                else:
+                    if kind == "word":
+                        self._find_fused(piece)
+                    result.append(piece)
+                at = behind
+                continue
+            while behind < count and chunks[path[behind][0]] == chunk:
                 chunk = chunks[path[behind][1] - 1]
                 behind += 1
-            run = path[at:behind]
-            at = behind
             pieces = [
                 Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
-                for i, j, key, kind, meanings in run
+                for i, j, key, kind, meanings in path[at:behind]
             ]
+            at = behind
             if any(piece.key in cuts and len(piece.text) > len(piece.key) for piece in pieces):
                 pieces = self._cut_phrases(repo, folded, pieces)
-            if len(pieces) > 1 or not (pieces[0].entries or pieces[0].kind != "word"):
-                pieces = self._settle(repo, pieces)
-            result += pieces
+            result += self._settle(repo, pieces)
         return result
 
     def _cut_phrases(self, repo: str, folded: str, pieces: list[Segment]) -> list[Segment]:
@@ -284,7 +298,7 @@ class Segmenter:
                     _extend(repo, last, piece)
                     continue
             merged.append(piece)
-        if any(_CLASS_SUFFIX.fullmatch(piece.text) for piece in merged):
+        if any(piece.text[:1] in "FMLEDP" and _CLASS_SUFFIX.fullmatch(piece.text) for piece in merged):
             return merged
         if len(merged) > 1 and _is_one_word(merged):
             last = len(merged)
@@ -298,7 +312,7 @@ class Segmenter:
             merged = _merge_glued(repo, merged)
         for piece in merged:
             if not piece.entries and piece.kind == "word":
-                self._find_fused(piece, repo)
+                self._find_fused(piece)
         return merged
 
     def _worth_cutting(self, piece: Segment, behind: Segment | None) -> bool:
@@ -317,27 +331,29 @@ class Segmenter:
                 return True
         return False
 
-    def _find_fused(self, piece: Segment, repo: str) -> None:
+    def _find_fused(self, piece: Segment) -> None:
+        """Give an unknown word that ends in a family's word, or says a conversion to a family, that family's meaning."""
         key = piece.key
-        converted = _CONVERTED.fullmatch(key)
-        if converted and (entry := self.lexicon.architecture(converted[1])) is not None:
-            piece.entries = (entry,)
-            piece.note = "converted"
-            return
-        written = repo[piece.start : piece.end]
-        for family in (*FUSED, "bart") if written.isupper() else FUSED:
-            place = key.rfind(family)
-            if place < 1 or len(key) - place - len(family) > 0 and family not in ("bert", "roberta"):
-                continue
-            if place + len(family) != len(key):
-                continue
-            if _NOT_FUSED.search(key) and not written[place:].isupper():
-                return
-            entry = self.lexicon.architecture("roberta" if family == "berta" else family)
+        if key.endswith(_CONVERSIONS):
+            converted = _CONVERTED.fullmatch(key)
+            entry = self.lexicon.architecture(converted[1]) if converted else None
             if entry is not None:
                 piece.entries = (entry,)
-                piece.fused = True
+                piece.note = "converted"
+                return
+        if not key.endswith(FUSED):
             return
+        family = next(word for word in FUSED if key.endswith(word))
+        place = len(key) - len(family)
+        written = piece.text
+        if place < 1 or (family == "bart" and not written.isupper()):
+            return
+        if _NOT_FUSED.search(key) and not written[place:].isupper():
+            return
+        entry = self.lexicon.architecture("roberta" if family == "berta" else family)
+        if entry is not None:
+            piece.entries = (entry,)
+            piece.fused = True
 
 
 def _shape_starts(folded: str, starts: list[int], ends: list[int]) -> frozenset[int]:
