@@ -15,12 +15,17 @@ from dara.rules.contradicted_task import head_facts, heads_of
 from dara.subject import Subject
 from naming.records import Claim, ParsedName
 
-FAMILIES: Final = (
-    "bert", "roberta", "distilbert", "albert", "electra", "deberta-v3", "xlnet", "gpt2", "gpt-neox", "gptj", "opt",
-    "bloom", "llama", "mistral", "mixtral", "falcon", "gemma", "phi-2", "t5", "mt5", "bart", "pegasus", "mbart",
-    "longformer", "whisper", "wav2vec2", "hubert", "vit", "beit", "swin", "convnext", "clip", "detr", "segformer",
-    "maskformer", "mask2former",
-)  # fmt: skip
+FAMILIES: Final = {
+    "vision": ("vit", "beit", "swin", "convnext", "deit", "resnet", "dinov2", "segformer", "poolformer", "mobilevit"),
+    "parts": ("maskformer", "mask2former", "oneformer", "detr", "segformer", "upernet", "yolos"),
+    "audio": ("whisper", "wav2vec2", "hubert", "wavlm", "speecht5", "seamless-m4t"),
+    "text": (
+        "bert", "roberta", "distilbert", "albert", "electra", "deberta-v3", "xlnet", "gpt2", "gpt-neox", "gptj", "opt",
+        "bloom", "llama", "mistral", "mixtral", "falcon", "gemma", "phi-2", "t5", "mt5", "bart", "pegasus", "mbart",
+        "longformer",
+    ),
+}  # fmt: skip
+"""Words that replace a family, by what the package takes in: nobody calls a detector BART."""
 COUNTS: Final = ("70m", "125m", "350m", "780m", "1.1b", "3b", "7b", "13b", "34b", "70b", "180b")
 GENERATIONS: Final = {"llama": ("2", "3", "3.1"), "gemma": ("2", "3"), "qwen": ("2.5", "3")}
 QUANTIZATIONS: Final = ("GPTQ-4bit", "AWQ-4bit", "bnb-4bit", "int8", "nf4", "gptq-int4", "AWQ")
@@ -58,6 +63,15 @@ def _swap(parsed: ParsedName, claim: Claim, word: str) -> str | None:
     return before + word + after
 
 
+def _modality(subject: Subject) -> str:
+    if any(part.role in ("backbone", "pixel_decoder") for part in subject.parts):
+        return "parts"
+    heads = " ".join(head for fact in head_facts(subject) for head in heads_of(fact))
+    if any(word in heads for word in ("audio", "speech")):
+        return "audio"
+    return "vision" if "patch_size" in subject.facts and "vocabulary" not in subject.facts else "text"
+
+
 def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
     claims = [claim for claim in parsed.claims_of("family") if claim.role in ("", "main")]
     if len(claims) != 1 or claims[0].modality != "stated":
@@ -65,7 +79,9 @@ def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
     declared = squash(str(subject.facts.best("family").value)) if subject.facts.best("family") else ""
     own = accepted(claims[0]) | {declared}
     others = [
-        word for word in FAMILIES if not any(squash(word)[:4] in name or name[:4] in squash(word) for name in own)
+        word
+        for word in FAMILIES[_modality(subject)]
+        if not any(squash(word)[:4] in name or name[:4] in squash(word) for name in own)
     ]
     for word in draw.sample(others, min(6, len(others))):
         repo = _swap(parsed, claims[0], word)

@@ -189,5 +189,6 @@ def _part_families(subject: Subject) -> frozenset[str]:
     parts = (*subject.parts, *(subject.identification.parts if subject.identification else ()))
     names: set[str] = set()
     for part in parts:
-        names |= _with_stem(part.family)
+        if part.role != "model":  # the composite itself
+            names |= _with_stem(part.family)
     return frozenset(names) - {""}

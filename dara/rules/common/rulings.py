@@ -92,7 +92,7 @@ def _apart(
     claim: Claim, accept: frozenset[str], evidence: FamilyEvidence, best: Fact | None, subject: Subject
 ) -> RuledClaim:
     """The ruling where nothing makes the claim true."""
-    if accept & words("containers") and repo_words(subject) & words("roles"):
+    if squash(str(claim.value)) in words("containers") and repo_words(subject) & words("roles"):
         return RuledClaim(claim, Ruling.UNKNOWN, best, "names a part of a composite")
     if not evidence.declared and evidence.measured is None:
         reason = evidence.abstained or "neither a configuration nor a readable graph tells the family"
