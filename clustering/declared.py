@@ -256,7 +256,11 @@ def _backbone(root: Scope, collector: Collector) -> None:
     if family is None:
         return
     collector.facts[:] = [fact for fact in collector.facts if fact.kind != "backbone"]
-    collector.add("backbone", family, inner.key("model_type"))
+    wrapped = text(inner.values.get("backbone"))
+    if family == "timm_backbone" and wrapped is not None:  # the wrapper names the timm architecture beside it
+        collector.add("backbone", wrapped, inner.key("backbone"))
+    else:
+        collector.add("backbone", family, inner.key("model_type"))
     _part("backbone", inner, collector)
     own = Collector()
     dimensions(inner, own)

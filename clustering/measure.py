@@ -107,7 +107,11 @@ def _totals(listing: TensorListing, towers: Towers, config: Mapping[str, Any] | 
             )
         )
     main = towers.main
-    mixture = experts(main, width(main)) if main is not None else None
+    mixture = (
+        experts(main, width(main, tables.tokens.shape[1] if tables.tokens is not None else None))
+        if main is not None
+        else None
+    )
     active = _active(config) if mixture is not None else None
     if mixture is not None and active is not None and active[0] <= mixture.count:
         idle = mixture.elements - mixture.elements * active[0] // mixture.count
@@ -153,6 +157,8 @@ def _active(config: Mapping[str, Any] | None) -> tuple[int, str] | None:
 
 def _stack_facts(listing: TensorListing, towers: Towers) -> list[Fact]:
     facts: list[Fact] = []
+    table = None if listing.names_only else find_embeddings(_of(towers, None)).tokens
+    embedding = table.shape[1] if table is not None else None
     if towers.encoder is not None and towers.decoder is not None:
         encoder, decoder = layers_of(listing, towers.encoder), layers_of(listing, towers.decoder)
         facts += (
@@ -170,7 +176,7 @@ def _stack_facts(listing: TensorListing, towers: Towers) -> list[Fact]:
         facts.append(Fact("decoder_layers", layers[0], "measured", layers[1]))
         facts += [fact for fact in stack_facts(listing, towers.decoder, "decoder_") if fact.kind != "decoder_layers"]
     elif towers.main is not None:
-        facts += stack_facts(listing, towers.main)
+        facts += stack_facts(listing, towers.main, embedding=embedding)
         if towers.main.depths and not listing.names_only:
             facts += _residual_network(towers.named)
     for prefix, stack in (

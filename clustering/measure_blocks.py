@@ -58,11 +58,16 @@ class Experts:
     source: str
 
 
-def width(stack: Stack) -> int | None:
+def width(stack: Stack, embedding: int | None = None) -> int | None:
     """The residual width: the length of a block's outermost norms, confirmed by the matrices around them.
 
     Norms of queries, keys and latents sit deeper or bear their names; blocks without norm weights (OLMo) fall back to
     the dimension that most matrices share.
+
+    Args:
+        stack: the blocks.
+        embedding: columns of the token table that feeds them. Where norms of the blocks have this length, or
+            most matrices have such a side, it is the width, whatever wider streams a block has (hyper-connections).
     """
     tensors = [named for named in stack.typical if not named.is_buffer]
     matrices = [named.shape for named in tensors if len(named.shape) == 2]
@@ -70,6 +75,10 @@ def width(stack: Stack) -> int | None:
     norms = [named for named in tensors if len(named.shape) == 1 and named.leaf == "weight" and _is_norm(named.module)]
     if norms and any("bottleneck" in str(token) for named in tensors for token in stack.suffix(named)):
         return max(named.shape[0] for named in norms)  # blocks that narrow inside (MobileBERT)
+    if embedding is not None and (
+        any(named.shape[0] == embedding for named in norms) or 2 * sharing[embedding] > len(matrices)
+    ):
+        return embedding
     if norms:
         least = min(len(stack.suffix(named)) for named in norms)
         lengths = Counter(named.shape[0] for named in norms if len(stack.suffix(named)) == least)

@@ -34,15 +34,25 @@ def _prediction_blocks(stack: Stack) -> int:
     )
 
 
-def stack_facts(listing: TensorListing, stack: Stack, prefix: str = "", *, layers: bool = True) -> list[Fact]:
-    """Facts of one stack under a prefix; without `layers` where the caller states depths itself."""
+def stack_facts(
+    listing: TensorListing, stack: Stack, prefix: str = "", *, layers: bool = True, embedding: int | None = None
+) -> list[Fact]:
+    """Facts of one stack under a prefix.
+
+    Args:
+        listing: the whole model: whether it is complete and has shapes.
+        stack: the blocks.
+        prefix: of the fact kinds (`vision_`).
+        layers: whether to state `layers`; not where the caller states depths itself.
+        embedding: columns of the token table that feeds the stack, if any.
+    """
     convolutional = not listing.names_only and not stack.depths and _convolutional(stack)
     facts = _depth_facts(listing, stack, prefix, layers=layers and not convolutional)
     if listing.names_only or convolutional:
         return facts
     if stack.depths:
         return facts + _stage_facts(stack, prefix)
-    return facts + _width_facts(stack, prefix)
+    return facts + _width_facts(stack, prefix, embedding)
 
 
 def _depth_facts(listing: TensorListing, stack: Stack, prefix: str, *, layers: bool) -> list[Fact]:
@@ -68,7 +78,7 @@ def _depth_facts(listing: TensorListing, stack: Stack, prefix: str, *, layers: b
     return facts
 
 
-def _width_facts(stack: Stack, prefix: str) -> list[Fact]:
+def _width_facts(stack: Stack, prefix: str, embedding: int | None) -> list[Fact]:
     """Sizes inside the blocks."""
     where = stack.dotted or "the model"
     facts: list[Fact] = []
@@ -76,7 +86,7 @@ def _width_facts(stack: Stack, prefix: str) -> list[Fact]:
     def add(kind: str, value: object, source: str) -> None:
         facts.append(Fact(prefix + kind, value, "measured", source))
 
-    hidden = width(stack)
+    hidden = width(stack, embedding)
     if hidden is None:
         return facts
     add("hidden_size", hidden, f"norms and matrices of {where}")

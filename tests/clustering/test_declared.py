@@ -127,6 +127,40 @@ def test_vision_language_facts_are_those_of_the_language_part() -> None:
     assert found["task"] == "image-text-to-text"
 
 
+def test_backbones() -> None:
+    assert values({"backbone": "resnet50", "use_timm_backbone": True})["backbone"] == "resnet50"
+    swin = values(
+        {
+            "backbone_config": {
+                "model_type": "swin",
+                "embed_dim": 96,
+                "depths": [2, 2, 6, 2],
+                "num_heads": [3, 6, 12, 24],
+            }
+        }
+    )
+    assert (swin["backbone"], swin["backbone_embed_dim"], swin["backbone_depths"]) == ("swin", 96, [2, 2, 6, 2])
+    wrapped = values({"backbone": "old", "backbone_config": {"model_type": "timm_backbone", "backbone": "resnet101"}})
+    assert wrapped["backbone"] == "resnet101"
+
+
+def test_masked_attention_configs_count_one_layer_more() -> None:
+    assert values({"model_type": "mask2former", "decoder_layers": 10})["decoder_layers"] == 9
+    assert values({"model_type": "detr", "decoder_layers": 6})["decoder_layers"] == 6
+
+
+def test_detectors_with_a_prompt_are_not_their_text_model() -> None:
+    found = values(
+        {
+            "d_model": 256,
+            "encoder_layers": 6,
+            "decoder_layers": 6,
+            "text_config": {"model_type": "bert", "hidden_size": 768, "num_hidden_layers": 12},
+        }
+    )
+    assert (found["hidden_size"], found["encoder_layers"], found["text_layers"]) == (256, 6, 12)
+
+
 def test_positions_and_context() -> None:
     assert values({"max_position_embeddings": 514})["context"] == 512
     assert values({"max_position_embeddings": 512})["context"] == 512

@@ -203,6 +203,24 @@ def test_spellings(shapes: Shapes) -> None:
     )
 
 
+def test_wider_streams_inside_blocks_are_not_the_width() -> None:
+    shapes = llama()
+    for index in range(4):
+        shapes[f"model.layers.{index}.input_layernorm.weight"] = (256,)
+        shapes[f"model.layers.{index}.post_attention_layernorm.weight"] = (256,)
+        shapes[f"model.layers.{index}.mlp.norm.weight"] = (64,)
+    assert values(shapes)["hidden_size"] == 64
+
+
+def test_embedding_narrower_than_the_blocks() -> None:
+    shapes = bert(hidden=64) | {
+        "bert.embeddings.word_embeddings.weight": (1000, 32),
+        "bert.embeddings_project.weight": (64, 32),
+    }
+    found = values(shapes)
+    assert (found["hidden_size"], found["embedding_size"]) == (64, 32)
+
+
 def test_gguf_header() -> None:
     metadata = {
         "general.architecture": "deepseek2",
