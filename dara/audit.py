@@ -156,6 +156,7 @@ def _report(
         identification=known.identification,
         parts=known.parts,
         hidden=hidden,
+        notes=tuple(dict.fromkeys(known.notes)),
         damaged=tuple(known.damaged),
         bytes_read=known.bytes_read,
     )

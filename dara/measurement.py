@@ -30,6 +30,8 @@ class Measurement:
     parts: tuple[Part, ...] = ()
     skipped: list[Skipped] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What was odd without hindering the audit: renamed on the hub, duplicate keys, values of a wrong type."""
     bytes_read: int = 0
 
     @property
@@ -55,8 +57,9 @@ def measure(package: Package, *, build_graphs: bool = True) -> Measurement:
         package: the package; its weights are read by ranges, headers only.
         build_graphs: without a weight header, build the declared class on the meta device (needs the `graph` extra).
     """
-    known = Measurement()
+    known = Measurement(notes=list(package.notes))
     facts: list[Fact] = []
+    package.prefetch()
     _read_config(package, known, facts)
     _read_card(package, known)
     _read_weights(package, known, facts)
@@ -82,13 +85,15 @@ def _read_config(package: Package, known: Measurement, facts: list[Fact]) -> Non
     known.config = document.value
     declared = read_config(document.value)
     facts.extend(declared.facts)
-    for note in (*document.notes, *declared.notes):
-        known.skip(CONFIG_PATH, note)
+    known.notes.extend(
+        f"{CONFIG_PATH}: {note.removeprefix(f'{CONFIG_PATH}: ')}" for note in (*document.notes, *declared.notes)
+    )
 
 
 def _read_card(package: Package, known: Measurement) -> None:
     try:
         known.card = package.card()
+        known.notes.extend(known.card.notes)
     except PackageError as error:
         known.damage(CARD_PATH, error)
 

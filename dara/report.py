@@ -39,6 +39,8 @@ class AuditReport:
     parts: tuple[Part, ...] = ()
     hidden: int = 0
     """Findings that the settings do not show."""
+    notes: tuple[str, ...] = ()
+    """What was odd without hindering the audit: renamed on the hub, duplicate keys, values of a wrong type."""
     damaged: tuple[str, ...] = field(default=())
     """One line for each file that could not be read as what it claims to be; the audit is then incomplete."""
     bytes_read: int = 0

@@ -48,6 +48,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
             "findings": [],
             "held": [],
             "skipped": [{"check": "package", "reason": escape(result.message)}],
+            "notes": [],
             "error": {"exit_code": result.exit_code, "message": escape(result.message)},
             "verdict": "unverifiable",
         }
@@ -61,6 +62,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "findings": [_finding(item) for item in result.findings],
         "held": [_held(item) for item in result.outcomes.held],
         "skipped": [_skipped(item) for item in result.outcomes.skipped],
+        "notes": [escape(note) for note in result.notes],
         "verdict": result.verdict.value,
     }
 

@@ -129,6 +129,8 @@ def _footer(report: AuditReport) -> Iterator[RenderableType]:
         yield Padding(Text.assemble(("holds: ", "green"), words), (0, 0, 0, 2))
     for skip in report.outcomes.skipped:
         yield Padding(Text.assemble((f"skipped {escape(skip.check)}: ", "yellow"), escape(skip.reason)), (0, 0, 0, 2))
+    for note in report.notes:
+        yield Padding(Text.assemble(("note: ", "dim"), escape(note)), (0, 0, 0, 2))
     if report.hidden:
         plural = "finding" if report.hidden == 1 else "findings"
         yield Padding(Text(f"{report.hidden} more {plural} with --persona all", style="dim"), (0, 0, 0, 2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from corpora.package import Package
 from corpora.sources.hub import HubSource
 from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from hub_server import HubServer
 

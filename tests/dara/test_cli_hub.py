@@ -12,8 +12,6 @@ import pytest
 from dara.cli import main
 from dara.examples import write_examples
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from hub_server import HubServer
 
 Run = Callable[..., tuple[int, str, str]]
