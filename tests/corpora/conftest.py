@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import HubServer
 
 from corpora.package import Package
 from corpora.sources.hub import HubSource
 from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions
-
-from hub_server import HubServer
 
 
 class Opener:

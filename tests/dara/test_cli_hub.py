@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hub_server import HubServer
 
 from dara.cli import main
 from dara.examples import write_examples
-
-from hub_server import HubServer
 
 Run = Callable[..., tuple[int, str, str]]
 
