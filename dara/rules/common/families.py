@@ -18,7 +18,7 @@ SURE: Final = 0.9
 """Calibrated score from which a measured family is believed against the configuration."""
 
 _CLASS_SUFFIX: Final = re.compile(
-    r"(?:For[A-Z]\w*|(?:With)?LMHead\w*|DoubleHeadsModel|PreTrainedModel|DecoderModel|EncoderModel|Model)$"
+    r"(?:For[A-Z]\w*|(?:With)?LMHead\w*|DoubleHeadsModel|PreTrainedModel|(?<!Encoder)DecoderModel|EncoderModel|Model)$"
 )
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 
