@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -153,13 +153,17 @@ def with_changes(
     """Construct a configuration from its class defaults, the arguments it needs (`base`) and changes by dotted name."""
     own, inner = _split(changes)
     # Published configurations are JSON, so a default that is a tuple arrives as a list; some classes insist on that.
-    lists = {one.name: list(one.default) for one in fields(config_class) if isinstance(one.default, tuple)}
+    lists = {one.name: list(one.default) for one in fields(config_class) if _flat_tuple(one.default)}
     arguments: dict[str, Any] = {**lists, **base, **own}
     if inner:
         inside = sub_configs(config_class(**_cycled({**lists, **base})))
         for name, deeper in inner.items():
             arguments[name] = _nested(inside[name], base.get(name) or {}, deeper)
     return config_class(**_cycled(arguments))
+
+
+def _flat_tuple(value: object) -> TypeGuard[tuple[Any, ...]]:
+    return isinstance(value, tuple) and not any(isinstance(one, tuple) for one in value)
 
 
 def _nested(config: PreTrainedConfig, base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ are.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from corpora.reference.flags import MAX_OPTIONS, Option, options, shallow
 from corpora.reference.overrides import arguments_for
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, leaves, profile, settings, with_changes
+from corpora.reference.standins import detectron2_backbone
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -197,7 +199,8 @@ def _module(
         config = with_changes(entry.config_class, base, changes)
     except Exception as error:
         raise LiveModelError(f"configuration refused: {_line(error)}") from error
-    return module_from_class(model_class, config, limits=LIMITS)
+    with detectron2_backbone() if entry.model_type == "layoutlmv2" else nullcontext():
+        return module_from_class(model_class, config, limits=LIMITS)
 
 
 def listings(

@@ -33,6 +33,9 @@ TOTALS = {
     ("phi3small", "7b"): 7.39e9,
     ("gte_new", "base"): 0.137e9,
     ("yi", "34b"): 34.39e9,
+    ("molmo", "7b-d"): 8.02e9,
+    ("molmo", "72b"): 73.31e9,
+    ("minicpmv_2", "2"): 3.435e9,
 }
 
 

@@ -129,6 +129,24 @@ def test_a_family_is_built_in_several_sizes_and_options(tmp_path: Path) -> None:
 
 
 @graph
+def test_layoutlmv2_is_built_without_detectron2_and_nothing_stays_patched() -> None:
+    pytest.importorskip("transformers")
+    from clustering.errors import MissingExtraError
+    from clustering.live import listing_from_config
+    from corpora.reference.enumerate import model_entries
+    from corpora.reference.records import ReferenceModel
+    from corpora.reference.variants import Plan, build_entry
+
+    entry = next(iter(model_entries(["layoutlmv2"])))
+    built = next(iter(build_entry(entry, Plan(("library",), published=False, options=False))))
+    assert isinstance(built, ReferenceModel)
+    total = sum(tensor.elements for tensor in built.listing.tensors)
+    assert total == pytest.approx(200.5e6, rel=0.005)  # the published base model
+    with pytest.raises(MissingExtraError):
+        listing_from_config({"model_type": "layoutlmv2", "architectures": ["LayoutLMv2Model"]})
+
+
+@graph
 def test_a_configuration_is_rebuilt_with_changes_in_its_parts() -> None:
     pytest.importorskip("transformers")
     from transformers import LlavaConfig
