@@ -14,8 +14,8 @@ _SHARD = re.compile(r"^(?P<stem>.+?)[-_.](?P<number>\d{1,6})[-_]of[-_](?P<count>
 _PART = re.compile(r"^(?P<stem>consolidated)\.(?P<number>\d{2,5})(?P<rest>\.\w+)$")
 _INDEX = re.compile(r"^(?P<stem>.+)\.(?P<format>safetensors|bin|msgpack|h5)\.index(?:\.\w+)?\.json$")
 _NO_WEIGHTS = re.compile(
-    r"^(optim|sched|training_args|rng_state|random_states|scaler|trainer_state|zero_pp_rank|imatrix|vocab|tokenizer|"
-    r"train_state|dataset|events\.|special_tokens|generation|processor|args)",
+    r"^(optim|optimizer|sched|scheduler|lr_scheduler|training_args|rng_state|random_states?|scaler|trainer_state|"
+    r"zero_pp_rank|imatrix|vocab|tokenizer|train_state|dataset|events|special_tokens|generation_config|args)([._-]|$)"
 )
 _OPTIMIZER = re.compile(r"optim(izer)?[_.-]?(state|\d|\.)|_optim_states")
 _NO_FOLDER = re.compile(r"(^|/)(\.[^/]+|__pycache__|runs|logs|tokenizer|optimizer|assets)(/|$)")

@@ -118,18 +118,19 @@ class _Walk:
     def _joined(self, chunked: Mapping[str, Any], path: tuple[str, ...]) -> None:
         """An array that is stored in pieces: its own shape, the type of its pieces."""
         sizes = chunked.get("shape")
-        pieces = [other for other in self.tensors if other[: len(path)] == path]
-        dtype = self.tensors[pieces[0]].dtype if pieces else None
-        for piece in pieces:
-            del self.tensors[piece]
-        shape = tuple(sizes.values()) if isinstance(sizes, dict) else tuple(sizes or ())
-        self._record(path, _Array(shape, dtype))
+        dtype = None
+        while self.tensors and next(reversed(self.tensors))[: len(path)] == path:  # its pieces came last
+            dtype = self.tensors.popitem()[1].dtype
+        shape = tuple(sizes.values()) if isinstance(sizes, dict) else sizes
+        if not isinstance(shape, (tuple, list)):
+            raise self._cursor.fail("an array in pieces without a shape")
+        self._record(path, _Array(tuple(shape), dtype))
 
     def _sequence(self, count: int, path: tuple[str, ...], depth: int) -> list[Any]:
         kept: list[Any] = []
         for number in range(count):
             inner = self.value((*path, str(number)), depth + 1)
-            if number < self._limits.rank + 1:
+            if type(inner) is int and number <= self._limits.rank:  # only shapes are wanted, not a tree of texts
                 kept.append(inner)
         return kept
 
@@ -157,9 +158,11 @@ class _Walk:
     def _array(self, end: int) -> _Array:
         """(shape, type name, bytes) inside an extension; the bytes stay unread."""
         inner = _Walk(self._cursor, self._limits)
+        inner._steps = self._steps
         if self._cursor.byte() & 0xF0 != 0x90 or end - self._cursor.position < 2:
             raise self._cursor.fail("an array without shape and type")
         shape, dtype = inner.value((), 0), inner.value((), 0)
+        self._steps = inner._steps
         if not isinstance(shape, list) or not isinstance(dtype, str):
             raise self._cursor.fail("an array without shape and type")
         return _Array(tuple(shape), numpy_dtype(dtype) or ("U8" if dtype == "V1" else None))

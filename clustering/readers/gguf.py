@@ -25,6 +25,8 @@ LONGEST_KEPT_ARRAY = 256
 LONGEST_KEPT_TEXT = 20_000
 """Characters; chat templates are the longest texts worth keeping."""
 _BLOCK = 262_144
+_PER_VALUE = 32
+"""Bytes of memory that one value of a list takes."""
 _SCALARS: Mapping[int, str] = MappingProxyType(
     {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 )
@@ -62,6 +64,7 @@ class _File:
         if self.version not in {2, 3}:
             raise refusal(source.label, f"GGUF version {self.version} is not supported (2 and 3 are)")
         self._layouts = {kind: struct.Struct(self._order + code) for kind, code in _SCALARS.items()}
+        self._kept = 0
         self._long = self._layouts[10]
         self._int = self._layouts[4]
 
@@ -133,7 +136,14 @@ class _File:
         if length > LONGEST_KEPT_TEXT:
             self._cursor.skip(length)
             return f"({length} bytes)"
+        self._keep(length)
         return self._cursor.take(length).decode("utf-8", "replace")
+
+    def _keep(self, size: int) -> None:
+        """Charges for what stays in memory."""
+        self._kept += size
+        if self._kept > self._limits.header_bytes:
+            raise self._cursor.fail(f"more than {self._limits.header_bytes} bytes of key-values")
 
     def _value(self, kind: int, depth: int) -> Any:
         layout = self._layouts.get(kind)
@@ -145,6 +155,7 @@ class _File:
             raise self._cursor.fail(f"a value of the unknown type {kind}")
         inner, count = self._number(self._int), self._number(self._long)
         if count <= LONGEST_KEPT_ARRAY:
+            self._keep(_PER_VALUE * (count + 2))
             return [self._value(inner, depth + 1) for _ in range(count)]
         layout = self._layouts.get(inner)
         if layout is not None:

@@ -21,8 +21,8 @@ class Limits:
     """Bytes read in total from one file whose header is scattered over it (GGUF token lists, ONNX, HDF5)."""
     tensors: int = 200_000
     """Tensors in one file."""
-    name_length: int = 2_000
-    """Characters of a tensor name."""
+    name_length: int = 500
+    """Characters of a tensor name; the object paths of TensorFlow are the longest, with up to 300."""
     rank: int = 32
     """Dimensions of a tensor."""
     elements: int = 1 << 52

@@ -19,7 +19,9 @@ DTYPES = {
     21: "U4", 22: "I4", 23: "F4", 24: "F8_E8M0", 25: "U2", 26: "I2",
 }  # fmt: skip
 """TensorProto.DataType; 8 is text."""
-_SMALL = 65_536
+_SMALL = 4_096
+_PER_TEXT = 64
+"""Bytes of memory that a text takes beyond its characters."""
 """Longest text or list of sizes that is read; names are far shorter."""
 _KEPT_INPUTS = 16
 
@@ -71,6 +73,7 @@ class Graph:
         self._cursor = cursor
         self._limits = limits
         self._steps = 0
+        self._kept = 0
         self._graphs = 0
         self._walk(cursor.end, {2: self._producer, 7: self._graph})
 
@@ -103,8 +106,9 @@ class Graph:
                 cursor.skip({FIXED64: 8, FIXED32: 4}[wire])
 
     def _text(self, length: int) -> str:
-        if length > _SMALL:
-            raise self._cursor.fail(f"a name of {length} bytes")
+        self._kept += length + _PER_TEXT
+        if length > _SMALL or self._kept > 2 * self._limits.header_bytes:
+            raise self._cursor.fail(f"a name of {length} bytes, or too many of them")
         return self._cursor.take(length).decode("utf-8", "replace")
 
     def _producer(self, length: int, _: int) -> None:
@@ -184,6 +188,8 @@ class Graph:
 
         self._walk(self._cursor.position + length, {1: source, 2: target, 3: name, 4: kind, 5: attribute})
         self.operations.append(found)
+        if len(self.operations) > self._limits.entries:
+            raise self._cursor.fail(f"more than {self._limits.entries} nodes")
         self.kinds[found.kind] += 1
         if found.kind == "Constant" and found.outputs:
             for constant in constants:

@@ -18,6 +18,7 @@ from clustering.readers.gguf_names import translated
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
 from clustering.readers.local import Counted
 from clustering.readers.messages import printable, refusal
+from clustering.readers.slices import sliceable, sliced
 from clustering.tensors import Tensor, TensorListing
 
 LFS_HEAD = b"version https://git-lfs.github.com/spec/v1"
@@ -141,7 +142,9 @@ class _Reading:
                 parts.append(part)
         if not parts:
             return None
-        listing = _joined(parts, tuple(sorted(missing)))
+        listing = sliced(parts) if sliceable(parts) else _joined(parts, tuple(sorted(missing)))
+        if sliceable(parts) and missing:
+            raise refusal(artifact.folder or ".", f"slices of a model without {missing[0]}")
         listing = replace(listing, adapter=self._adapter(artifact, listing))
         return logical(translated(listing), self._config(artifact.folder))
 

@@ -129,6 +129,8 @@ def test_data_is_skipped():
         b"\x81" + pack([1]) + b"\xc0",
         pack({"w": np.zeros(3, "datetime64[s]")}),
         pack({"a": 1}),
+        pack({"a": {"__msgpack_chunked_array__": True, "shape": 7, "chunks": {"0": np.zeros(2)}}}),
+        pack({"a": {"__msgpack_chunked_array__": True, "chunks": {"0": np.zeros(2)}}}),
     ],
 )
 def test_damaged_documents_are_refused(read, data):

@@ -314,9 +314,9 @@ def test_numbered_gguf_shards_are_joined(package):
 
 
 def test_a_name_in_two_shards_is_kept_once(package, weights):
-    files = {f"model-0000{n}-of-00002.safetensors": weights("a") for n in (1, 2)}
+    files = {f"model-0000{n}-of-00002.safetensors": weights("a", f"b{n}") for n in (1, 2)}
     listing = read_weights(package(files)).listing
-    assert names(listing) == ["a"]
+    assert names(listing) == ["a", "b1", "b2"]
     assert listing.metadata["repeated_names"] == 1
 
 
@@ -350,3 +350,36 @@ def test_too_many_shards_are_refused(package, weights):
     result = read_weights(package(files), Limits(shards=5))
     assert result.listing is None
     assert "more than 5 shards" in result.damaged[0][1]
+
+
+def test_slices_of_a_model_are_put_together(package, safetensors_file):
+    part = safetensors_file(
+        {
+            "tok_embeddings.weight": ("BF16", (100, 4)),
+            "layers.0.attention.wq.weight": ("BF16", (2, 16)),
+            "layers.0.attention.wo.weight": ("BF16", (16, 4)),
+            "layers.0.feed_forward.w1.weight": ("BF16", (12, 16)),
+            "layers.0.attention_norm.weight": ("BF16", (16,)),
+            "norm.weight": ("BF16", (16,)),
+        }
+    )
+    files = {f"consolidated.0{n}.safetensors": part for n in range(4)}
+    listing = read_weights(package(files)).listing
+    assert {tensor.name: tensor.shape for tensor in listing.tensors} == {
+        "tok_embeddings.weight": (100, 16),
+        "layers.0.attention.wq.weight": (8, 16),
+        "layers.0.attention.wo.weight": (16, 16),
+        "layers.0.feed_forward.w1.weight": (48, 16),
+        "layers.0.attention_norm.weight": (16,),
+        "norm.weight": (16,),
+    }
+    assert listing.metadata["slices"] == 4
+    assert len(listing.files) == 4
+    assert sum(tensor.nbytes for tensor in listing.tensors) == 2 * sum(tensor.elements for tensor in listing.tensors)
+
+
+def test_slices_that_cannot_be_put_together_are_refused(package, safetensors_file):
+    part = safetensors_file({"a.weight": ("F32", (5, 7)), "norm.weight": ("F32", (16,))})
+    result = read_weights(package({f"consolidated.0{n}.safetensors": part for n in range(2)}))
+    assert result.listing is None
+    assert "cannot be told how a.weight was cut" in result.damaged[0][1]
