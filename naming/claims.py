@@ -148,12 +148,15 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
     entry = segment.entry
     if entry is None or any(meaning.category == "dataset" for meaning in segment.entries):
         return True
-    if any(data.value == f"{entry.value}-data" for data in scene.lexicon.entries(f"{segment.key}data", "dataset")):
+    strength = entry.get("strength")
+    if strength is None and not entry.get("outside"):
+        return False
+    if entry.get("dataset"):
         return True
     domain = domain_of(str(entry.get("family") or next(iter(entry.get("accepts", ())), "")))
     if domain == "composite" and entry.get("outside"):
         return True
-    if entry.get("strength") != "usual":
+    if strength != "usual":
         return False
     if domain in ("encoder", "seq2seq", "gpt"):
         return not _STEM.search(segment.key)

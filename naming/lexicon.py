@@ -150,6 +150,7 @@ def build(documents: Mapping[str, Mapping[str, Any]]) -> Lexicon:
                 glue.add(entry.surface)
             if entry.word:
                 words.add(entry.surface)
+    _mark_data_brands(index)
     _fold_releases(index)
     reach: dict[str, int] = {}
     for surface in index:
@@ -192,6 +193,19 @@ def default_lexicon() -> Lexicon:
 
 def _joined(old: Entry, new: Entry) -> Entry:
     return Entry.of(old.surface, old.category, old.value, old.attributes, old.joints | new.joints)
+
+
+def _mark_data_brands(index: dict[str, list[Entry]]) -> None:
+    """Give brands that are also the name of a data set (listed there as `NAME-data`) the fact `dataset`."""
+    for surface in list(index):
+        data = next((entry for entry in index[surface] if entry.category == "dataset"), None)
+        if data is None or not surface.endswith("data") or not str(data.value).endswith("-data"):
+            continue
+        brands = index.get(surface.removesuffix("data"), [])
+        for place, entry in enumerate(brands):
+            if entry.get("family"):
+                facts = {**entry.attributes, "dataset": True}
+                brands[place] = Entry.of(entry.surface, entry.category, entry.value, facts, entry.joints)
 
 
 def _fold_releases(index: dict[str, list[Entry]]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from itertools import accumulate
-
 from typing import Any, TypeAlias
 
 from naming import patterns
@@ -19,7 +18,7 @@ _CONVERTED = re.compile(r"([a-z]{4,}?)(?:fied|fy|ified|ized|ised)")
 """`LLaMAfied`: weights of one family in the layout of another."""
 _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
-_GLUED_SIZE = re.compile(r"(?:tiny|mini|small|base|medium|large|huge|xl|xxl)$")
+_SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl")
 _CLASS_SUFFIX = re.compile(r"(?:For[A-Z][A-Za-z]+|(?:LMHead|MT|Encoder|Decoder|DoubleHeads|PreTraining)?Model)$")
 """Head of a transformers class name, as in test packages (`CTRLLMHeadModel`)."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
@@ -97,7 +96,7 @@ class Segmenter:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self._cache: dict[str, tuple[int, ...]] = {}
+        self._cache: dict[str, tuple[tuple[int, int, str], ...]] = {}
 
     def segments(self, repo: str, folded: str) -> list[Segment]:
         """Cut a repository name.
@@ -109,72 +108,89 @@ class Segmenter:
         Returns:
             Segments in order; they cover every letter and digit and never overlap.
         """
-        starts, ends, chunks = self._atoms(repo, folded)
-        path = self._best_path(folded, starts, ends, chunks)
+        starts, ends, chunks, keys = self._atoms(repo, folded)
+        path = self._best_path(folded, starts, ends, chunks, keys)
         return self._refine(repo, folded, path, starts, ends, chunks)
 
-    def _atoms(self, repo: str, folded: str) -> tuple[list[int], list[int], list[int]]:
+    def _atoms(self, repo: str, folded: str) -> tuple[list[int], list[int], list[int], list[str]]:
+        """Starts, ends, numbers of the chunk, and folded texts of the pieces into which a name may be cut."""
         starts: list[int] = []
         ends: list[int] = []
         chunks: list[int] = []
-        spans = (
-            ((match.start(), match.end()) for match in _CHUNK.finditer(repo)) if repo.isascii() else _word_runs(repo)
-        )
+        keys: list[str] = []
+        spans = [match.span() for match in _CHUNK.finditer(repo)] if repo.isascii() else _word_runs(repo)
+        cache = self._cache
         for number, (start, end) in enumerate(spans):
             chunk = repo[start:end]
-            cuts = self._cache.get(chunk)
-            if cuts is None:
-                cuts = self._cuts(chunk, folded[start:end])
+            atoms = cache.get(chunk)
+            if atoms is None:
+                atoms = self._pieces(chunk, folded[start:end])
                 if len(chunk) <= CACHED_LENGTH:
-                    if len(self._cache) >= CACHE_SIZE:
-                        self._cache.clear()
-                    self._cache[chunk] = cuts
-            last = 0
-            for cut in cuts:
-                starts.append(start + last)
-                ends.append(start + cut)
+                    if len(cache) >= CACHE_SIZE:
+                        cache.clear()
+                    cache[chunk] = atoms
+            for first, last, key in atoms:
+                starts.append(start + first)
+                ends.append(start + last)
                 chunks.append(number)
-                last = cut
-        return starts, ends, chunks
+                keys.append(key)
+        return starts, ends, chunks, keys
+
+    def _pieces(self, chunk: str, folded: str) -> tuple[tuple[int, int, str], ...]:
+        """Start, end and folded text of every piece of a chunk."""
+        cuts = self._cuts(chunk, folded)
+        return tuple((first, last, folded[first:last]) for first, last in zip((0, *cuts), cuts, strict=False))
 
     def _cuts(self, chunk: str, folded: str) -> tuple[int, ...]:
         """Offsets at which a chunk may be cut, its length included."""
+        size = len(chunk)
+        known = folded in self.lexicon.index
+        letters = chunk.isascii() and chunk.isalpha()
+        if letters and (known or size > CACHED_LENGTH) and (chunk.islower() or chunk.isupper()):
+            return (size,)
         cuts = {match.end() for match in _ATOM.finditer(chunk)}
-        cuts.add(len(chunk))
-        index = self.lexicon.index
-        numbered = _GLUED_VERSION.search(folded)
-        if numbered:
+        cuts.add(size)
+        if not letters and (numbered := _GLUED_VERSION.search(folded)):
             cuts.add(numbered.end(1))
-        head = _CLASS_SUFFIX.search(chunk)
-        if head and head.start():
-            cuts.add(head.start())
-        if folded in index or len(chunk) > CACHED_LENGTH:
-            return tuple(sorted(cuts))
+        if "For" in chunk or chunk.endswith("Model"):
+            head = _CLASS_SUFFIX.search(chunk)
+            if head and head.start():
+                cuts.add(head.start())
+        if not known and size <= CACHED_LENGTH:
+            self._cut_unknown(chunk, folded, cuts, letters=letters)
+        return tuple(sorted(cuts))
+
+    def _cut_unknown(self, chunk: str, folded: str, cuts: set[int], *, letters: bool) -> None:
+        """Add the cuts that known words inside an unknown chunk suggest."""
         for prefix in ("distill", "distil"):
             if folded.startswith(prefix) and self.lexicon.architecture(folded[len(prefix) :]):
                 cuts.add(len(prefix))
                 break
-        for family in self.lexicon.glue:
-            place = folded.rfind(family)
-            if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():
-                cuts.update((place, place + len(family)))
-                break
-        sized = _GLUED_SIZE.search(folded)
-        if sized and self.lexicon.architecture(folded[: sized.start()]):
-            cuts.add(sized.start())  # `starcoderbase`
+        if not (chunk.islower() or chunk.isupper()):
+            for family in self.lexicon.glue:
+                place = folded.rfind(family)
+                if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():
+                    cuts.update((place, place + len(family)))
+                    break
+        if folded.endswith(_SIZES):
+            word = next(size for size in _SIZES if folded.endswith(size))
+            if self.lexicon.architecture(folded[: -len(word)]):
+                cuts.add(len(folded) - len(word))  # `starcoderbase`
+        if letters:
+            return
         spanned = _KILO_SPAN.match(folded)
         if spanned:
             cuts.update((spanned.end(1), spanned.end(2)))
         sized = _LETTERS_THEN_DIGITS.match(folded)
         if sized and self.lexicon.architecture(sized[1]):
             cuts.update((sized.end(1), sized.end(2)))
-        return tuple(sorted(cuts))
 
-    def _best_path(self, folded: str, starts: list[int], ends: list[int], chunks: list[int]) -> list[_Step]:
+    def _best_path(
+        self, folded: str, starts: list[int], ends: list[int], chunks: list[int], keys: list[str]
+    ) -> list[_Step]:
         """Viterbi over atoms: the explanation of the whole name that explains most with the fewest pieces."""
         get, reach = self.lexicon.index.get, self.lexicon.reach
         count = len(starts)
-        keys = [folded[start:end] for start, end in zip(starts, ends, strict=True)]
         squashed = "".join(keys)
         offsets = [0, *accumulate(map(len, keys))]
         score = [_NEVER] * (count + 1)
@@ -325,9 +341,9 @@ class Segmenter:
                     return True
                 if entry.get("glue") and (not entry.word or piece.text.isupper() or len(piece.key) > 4):
                     return True
-            elif entry.category in ("task", "format", "quantization") and (len(piece.key) > 3 or piece.text.isupper()):
-                return True
-            elif entry.category in ("dataset", "language", "adaptation") and len(piece.key) >= 5:
+            elif (
+                entry.category in ("task", "format", "quantization") and (len(piece.key) > 3 or piece.text.isupper())
+            ) or (entry.category in ("dataset", "language", "adaptation") and len(piece.key) >= 5):
                 return True
         return False
 

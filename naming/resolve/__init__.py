@@ -40,10 +40,13 @@ def resolve(
     if timm and "." in repo and "-" not in repo and _TIMM.fullmatch(repo):
         scene.timm = True
         scene.tag_from = repo.index(".")
+    numeric = any([segment.kind != "word" for segment in segments])
     settle_architectures(scene)
-    settle_shapes(scene)
+    if numeric:
+        settle_shapes(scene)
     settle_words(scene)
-    settle_numbers(scene)
+    if numeric:
+        settle_numbers(scene)
     settle_unknown(scene)
     settle_generations(scene)
     settle_roles(scene)

@@ -41,8 +41,8 @@ def settle_architectures(scene: Scene) -> None:
     candidates = _candidates(scene)
     if not candidates:
         return
-    for place, _ in reversed(candidates):
-        if _SIZED_VIT.fullmatch(scene.segments[place].key) and scene.glued(place + 1):
+    for place, entry in reversed(candidates):
+        if entry.value == "vits" and _SIZED_VIT.fullmatch(scene.segments[place].key) and scene.glued(place + 1):
             _split_size(scene, place)
             candidates = _candidates(scene)
     strong = [
@@ -101,10 +101,11 @@ def _is_variant_of_earlier(scene: Scene, place: int, segment: Segment) -> bool:
 
 
 def _candidates(scene: Scene) -> list[tuple[int, Entry]]:
+    # a family's meaning, where there is one, stands first (see naming.lexicon.PRIORITY)
     return [
-        (place, entry)
+        (place, segment.entries[0])
         for place, segment in enumerate(scene.segments)
-        if (entry := meaning(segment, "architecture")) is not None
+        if segment.entries and segment.entries[0].category == "architecture"
     ]
 
 

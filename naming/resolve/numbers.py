@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from naming.domains import domain_of
-from naming.resolve.scene import Scene, decide, meaning
+from naming.resolve.scene import Scene, decide
 from naming.segment import Segment
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -191,9 +191,8 @@ def _heads(scene: Scene, place: int, segment: Segment) -> None:
 
 def _dimensions(scene: Scene, place: int) -> bool:
     """Whether a number of layers stands beside, so that a single letter is a dimension's."""
-    return (
-        scene.category(place - 1) == "layers"
-        or scene.segments[place].key.startswith("h")
+    return scene.category(place - 1) == "layers" or (
+        scene.segments[place].key.startswith("h")
         and (
             "layers"
             in {scene.segments[other].kind for other in range(max(0, place - 2), min(len(scene.segments), place + 3))}
@@ -513,5 +512,5 @@ def _lettered(scene: Scene, place: int, segment: Segment) -> None:
         if domain_of(str(before.value)) in ("vision", "detector"):
             decide(segment, "size", text)
             return
-    if scene.timm or text[-1] in "bk" and scene.any_domain("dual"):
+    if scene.timm or (text[-1] in "bk" and scene.any_domain("dual")):
         decide(segment, "identifier", text)

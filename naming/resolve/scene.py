@@ -9,7 +9,22 @@ from naming.lexicon import Entry, Lexicon
 from naming.segment import Segment
 
 TECHNICAL = frozenset(
-    "size parameters layers hidden heads dataset task training adaptation context quantization dtype format input".split()
+    [
+        "size",
+        "parameters",
+        "layers",
+        "hidden",
+        "heads",
+        "dataset",
+        "task",
+        "training",
+        "adaptation",
+        "context",
+        "quantization",
+        "dtype",
+        "format",
+        "input",
+    ]
 )
 """Categories whose presence shows that a name describes a model."""
 

@@ -11,6 +11,7 @@ from naming.segment import Segment
 
 _TAG_PRIORITY = ("dataset", "adaptation", "organization")
 """Meanings that are tried first in timm's tags, where publishers, recipes and data sets stand."""
+_TRANSLATION = frozenset(["mt", "nmt", "translation", "translator", "translate", "mmt"])
 _WRITTEN = frozenset(["product", "other", "size"])
 """Categories whose value is the word as written."""
 _GENERIC = frozenset(
@@ -41,14 +42,9 @@ _BETWEEN = frozenset(["to", "2", "and"])
 
 def settle_words(scene: Scene) -> None:
     """Decide words that the lexicons know."""
-    scene.translation = (
-        scene.translation
-        or any(
-            segment.category == "architecture" and segment.value in ("marian", "m2m_100") for segment in scene.segments
-        )
-        or any(
-            segment.key in ("mt", "nmt", "translation", "translator", "translate", "mmt") for segment in scene.segments
-        )
+    keys = {segment.key for segment in scene.segments}
+    scene.translation = not keys.isdisjoint(_TRANSLATION) or any(
+        segment.category == "architecture" and segment.value in ("marian", "m2m_100") for segment in scene.segments
     )
     for place, segment in scene.undecided():
         if not segment.entries or segment.kind in ("integer", "dotted"):
@@ -72,11 +68,12 @@ def settle_words(scene: Scene) -> None:
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
     _publishers(scene)
-    last = scene.segments[-1] if scene.segments else None
-    if last is not None and last.key == "fine" and scene.architectures():
-        decide(last, "adaptation", "finetuned")
-    _instruct_or_italian(scene)
-    _modalities(scene)
+    if "fine" in keys and scene.segments[-1].key == "fine" and scene.architectures():
+        decide(scene.segments[-1], "adaptation", "finetuned")
+    if "it" in keys:
+        _instruct_or_italian(scene)
+    if not keys.isdisjoint(_MODALITIES):
+        _modalities(scene)
 
 
 def _in_tag_order(segment: Segment) -> list[Entry]:
@@ -230,9 +227,11 @@ def _instruct_or_italian(scene: Scene) -> None:
             continue
         if scene.any_domain("llm", "vlm") or scene.parameters:
             decide(segment, "training", "instruct")
-        elif scene.translation or _neighbours_language(scene, place):
-            decide(segment, "language", "it")
-        elif scene.any_domain(*_LANGUAGE_CONTEXT, "gpt") and place == len(scene.segments) - 1:
+        elif (
+            scene.translation
+            or _neighbours_language(scene, place)
+            or (scene.any_domain(*_LANGUAGE_CONTEXT, "gpt") and place == len(scene.segments) - 1)
+        ):
             decide(segment, "language", "it")
         else:
             segment.category = ""
@@ -264,6 +263,8 @@ def _is_owner(scene: Scene, segment: Segment) -> bool:
 
 
 _OWNER_PREFIX = 5
+_TELLS_NOTHING = frozenset(["", "other", "version", "identifier", "organization"])
+"""Categories that may surround a title."""
 _SHORTEST_BRAND = 3
 _COINED_LENGTH = 5
 
@@ -271,10 +272,9 @@ _COINED_LENGTH = 5
 def settle_unknown(scene: Scene) -> None:
     """Decide whatever is left: counters, products, titles, other words."""
     segments = scene.segments
-    known = any(s.category not in ("", "other", "version", "identifier", "organization") for s in segments)
+    known = any(segment.category not in _TELLS_NOTHING for segment in segments)
     if not known and _is_title(scene):
         return
-    head = _head(scene)
     opening = segments[0] if segments else None
     if (
         opening is not None
@@ -285,10 +285,11 @@ def settle_unknown(scene: Scene) -> None:
         and not scene.architectures()
     ):
         decide(opening, "product", scene.folded[opening.start : opening.end])  # `anything-v4.5`
+    if all(segment.category for segment in segments):
+        return
+    head = _head(scene)
     for place, segment in scene.undecided():
-        if segment.kind == "integer" or segment.key.isdigit():
-            decide(segment, "identifier", segment.key)
-        elif _is_hash(segment.key) or _is_random(segment.text):
+        if segment.kind == "integer" or segment.key.isdigit() or _is_hash(segment.key) or _is_random(segment.text):
             decide(segment, "identifier", segment.key)
         elif place in head or _is_coined_brand(scene, segment):
             decide(segment, "product", scene.folded[segment.start : segment.end])
