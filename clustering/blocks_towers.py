@@ -40,13 +40,11 @@ class Towers:
 
 
 def _loose(named: Sequence[Named], stacks: Sequence[Stack]) -> tuple[Named, ...]:
-    prefixes = {stack.prefix for stack in stacks}
-    lengths = sorted({len(prefix) for prefix in prefixes})
+    members = {(*stack.prefix, index) for stack in stacks for index, _ in stack.blocks}
+    lengths = sorted({len(member) for member in members})
 
     def inside(path: Path_) -> bool:
-        return any(
-            len(path) > length and isinstance(path[length], int) and path[:length] in prefixes for length in lengths
-        )
+        return any(path[:length] in members for length in lengths if len(path) >= length)
 
     return tuple(item for item in named if not inside(item.path))
 
