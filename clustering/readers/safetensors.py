@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import groupby, pairwise
 from typing import Any, NoReturn
 
 from clustering.bytesource import ByteSource
@@ -34,7 +35,7 @@ class SafetensorsReader:
         return path.lower().endswith(".safetensors")
 
     def read(self, source: ByteSource, limits: Limits) -> TensorListing:
-        """The tensors in header order."""
+        """The tensors in header order; sorted by name where the writer sorted by type and then by name."""
         label = source.label
         raw, start = _header(source, limits)
         entries, metadata = _parse(raw, label, limits)
@@ -48,7 +49,7 @@ class SafetensorsReader:
         _check_cover(ranges, label, None if source.size is None else source.size - start)
         if not tensors:
             raise no_weights(label, "holds no tensors")
-        return TensorListing(tuple(tensors), self.format, (label,), metadata, bytes_read=start)
+        return TensorListing(tuple(_by_name(tensors)), self.format, (label,), metadata, bytes_read=start)
 
 
 def _header(source: ByteSource, limits: Limits) -> tuple[bytes, int]:
@@ -161,6 +162,17 @@ def _tensor(name: str, entry: object, label: str, limits: Limits) -> tuple[Tenso
         raise bad(f"needs {needed} bytes and has {end - begin}")
     storage = f"{label}#{begin}:{end}" if end > begin else None
     return Tensor(name, shape, dtype, end - begin, label, storage), begin, end
+
+
+def _by_name(tensors: list[Tensor]) -> list[Tensor]:
+    """Undoes the reference writer's order: types first, widest first, so that layers of two types are torn apart."""
+    runs = [dtype for dtype, _ in groupby(tensor.dtype for tensor in tensors)]
+    if len(runs) == 1 or len(runs) != len(set(runs)):
+        return tensors
+    for before, after in pairwise(tensors):
+        if before.dtype == after.dtype and before.name > after.name:
+            return tensors
+    return sorted(tensors, key=lambda tensor: tensor.name)
 
 
 def _check_cover(ranges: list[tuple[int, int, str]], label: str, available: int | None) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from posixpath import dirname, normpath
 from threading import Lock
 from typing import Any, TypeVar
@@ -297,14 +298,22 @@ def _joined(parts: list[TensorListing], missing: tuple[str, ...]) -> TensorListi
     metadata = dict(first.metadata)
     if repeated:
         metadata["repeated_names"] = repeated
+    ordered = list(tensors.values())
+    if first.format == "safetensors" and all(_sorted(part) for part in parts):
+        # A layer that two shards share is whole again, as in a single file of the same writer.
+        ordered.sort(key=lambda tensor: tensor.name)
     return replace(
         first,
-        tensors=tuple(tensors.values()),
+        tensors=tuple(ordered),
         files=tuple(path for part in parts for path in part.files),
         metadata=metadata,
         incomplete=missing,
         bytes_read=sum(part.bytes_read for part in parts),
     )
+
+
+def _sorted(part: TensorListing) -> bool:
+    return all(before.name <= after.name for before, after in pairwise(part.tensors))
 
 
 def _adapter_by_names(listing: TensorListing) -> str | None:

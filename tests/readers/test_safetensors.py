@@ -31,12 +31,12 @@ def refused(read, data: bytes, *words: str) -> None:
 
 def test_names_shapes_types_and_bytes(read, safetensors_file):
     data = safetensors_file(
-        {"a.weight": ("F32", (3, 4)), "a.bias": ("BF16", (3,)), "step": ("I64", ())}, {"format": "pt"}
+        {"a.weight": ("F32", (3, 4)), "b.bias": ("BF16", (3,)), "step": ("I64", ())}, {"format": "pt"}
     )
     listing = read(SafetensorsReader, data)
     assert [(t.name, t.shape, t.dtype, t.nbytes) for t in listing.tensors] == [
         ("a.weight", (3, 4), "F32", 48),
-        ("a.bias", (3,), "BF16", 6),
+        ("b.bias", (3,), "BF16", 6),
         ("step", (), "I64", 8),
     ]
     assert listing.metadata == {"format": "pt"}
@@ -144,3 +144,29 @@ def test_only_the_header_is_read(safetensors_file):
     SafetensorsReader().read(source, Limits())
     assert source.bytes_read <= 16_384
     assert source.reads == 1
+
+
+def names(listing):
+    return [tensor.name for tensor in listing.tensors]
+
+
+def test_layers_torn_apart_by_their_types_are_put_together(read, safetensors_file):
+    rows = {
+        "l.0.norm": ("F32", (2,)),
+        "l.1.norm": ("F32", (2,)),
+        "l.0.proj": ("BF16", (2, 2)),
+        "l.1.proj": ("BF16", (2, 2)),
+    }
+    assert names(read(SafetensorsReader, safetensors_file(rows))) == ["l.0.norm", "l.0.proj", "l.1.norm", "l.1.proj"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {"b": ("F32", (2,)), "a": ("F32", (2,)), "c": ("BF16", (2,))},
+        {"b": ("F32", (2,)), "a": ("BF16", (2,)), "c": ("F32", (2,))},
+        {"b": ("F32", (2,)), "a": ("F32", (2,))},
+    ],
+)
+def test_an_order_of_its_own_is_kept(read, safetensors_file, rows):
+    assert names(read(SafetensorsReader, safetensors_file(rows))) == list(rows)

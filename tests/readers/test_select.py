@@ -352,6 +352,16 @@ def test_too_many_shards_are_refused(package, weights):
     assert "more than 5 shards" in result.damaged[0][1]
 
 
+def test_a_layer_in_two_shards_is_in_one_piece(package, safetensors_file):
+    first = safetensors_file({"l.0.a": ("F32", (2,)), "l.1.b": ("F32", (2,))})
+    second = safetensors_file({"l.0.b": ("F32", (2,)), "l.1.a": ("F32", (2,))})
+    files = {"model-00001-of-00002.safetensors": first, "model-00002-of-00002.safetensors": second}
+    assert names(read_weights(package(files)).listing) == ["l.0.a", "l.0.b", "l.1.a", "l.1.b"]
+    other = safetensors_file({"l.2.z": ("F32", (2,)), "l.2.a": ("F32", (2,))})  # in an order of its own
+    files["model-00002-of-00002.safetensors"] = other
+    assert names(read_weights(package(files)).listing) == ["l.0.a", "l.1.b", "l.2.z", "l.2.a"]
+
+
 def test_slices_of_a_model_are_put_together(package, safetensors_file):
     part = safetensors_file(
         {
