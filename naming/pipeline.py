@@ -16,7 +16,8 @@ from naming.errors import NameRefused
 from naming.lexicon import Lexicon, default_lexicon
 from naming.records import Category, ParsedName
 from naming.resolve import Scene, resolve
-from naming.segment import Segment, Segmenter
+from naming.segment import Segment
+from naming.segmenter import Segmenter
 from naming.text import check, fold, split_owner
 
 load_spacy()
@@ -87,13 +88,13 @@ class NameResolver:
     def __call__(self, doc: Doc) -> Doc:
         """Resolve one document made by `NameTokenizer`."""
         folded, segments = doc.user_data[_SEGMENTS]
-        name = doc._context if isinstance(doc._context, str) else ""  # type: ignore[attr-defined]  # noqa: SLF001
+        name = doc._context if isinstance(doc._context, str) else ""  # noqa: SLF001
         owner, text = split_owner(name or doc.text)
         scene = resolve(text, folded, owner, segments, self.tokenizer.lexicon, timm=self.timm)
         if scene.retokenize:
-            context = doc._context  # type: ignore[attr-defined]  # noqa: SLF001
+            context = doc._context  # noqa: SLF001
             doc = self.tokenizer.document(text, scene.segments)
-            doc._context = context  # type: ignore[attr-defined]  # noqa: SLF001
+            doc._context = context  # noqa: SLF001
         doc.user_data[_SCENE] = scene
         return doc
 
@@ -124,14 +125,14 @@ class NameSpans:
 class NameClaims:
     """Builds the record of a resolved name: components, convention and checkable claims."""
 
-    def __init__(self, nlp: Language, name: str) -> None:
+    def __init__(self, nlp: Language, name: str) -> None:  # noqa: ARG002 (spaCy passes it)
         self.name = name
 
     def __call__(self, doc: Doc) -> Doc:
         """Build the record of one resolved document."""
         scene: Scene = doc.user_data[_SCENE]
         components = tuple([component(s.text, s.start, s.end, s.category, s.value, s.role) for s in scene.segments])
-        name = doc._context if isinstance(doc._context, str) else scene.repo  # type: ignore[attr-defined]  # noqa: SLF001
+        name = doc._context if isinstance(doc._context, str) else scene.repo  # noqa: SLF001
         doc.user_data[_PARSED] = ParsedName(
             name,
             scene.owner,
@@ -163,8 +164,8 @@ def build(lexicon: Lexicon | None = None) -> Language:
     words = lexicon if lexicon is not None else default_lexicon()
     vocab = Vocab()
     nlp = Language(vocab, create_tokenizer=lambda nlp: NameTokenizer(nlp.vocab, words))
-    for component in ("name_resolver", "name_spans", "name_claims"):
-        nlp.add_pipe(component)
+    for name in ("name_resolver", "name_spans", "name_claims"):
+        nlp.add_pipe(name)
     return nlp
 
 

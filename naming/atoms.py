@@ -1,0 +1,122 @@
+"""Where a name may be cut: separators, camelCase, digits, and words known to hide in other words."""
+
+from __future__ import annotations
+
+import re
+
+from naming.lexicon import Lexicon
+from naming.text import is_word_character
+
+_CHUNK = re.compile(r"[^\W_]+")
+_ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
+_LETTERS_THEN_DIGITS = re.compile(r"([a-z]{3,12}?)(xs|ti|bigg|[sbmlhgtnx])(\d{1,3})$")
+"""`vits8`: a family, its size and its patch."""
+_GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
+"""`7bv5`, `twittersentimentv5`."""
+_KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
+"""`22kto1k`: trained on one version of ImageNet, then on another."""
+_SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl")
+CLASS_SUFFIX = re.compile(r"(?:For[A-Z][A-Za-z]+|(?:LMHead|MT|Encoder|Decoder|DoubleHeads|PreTraining)?Model)$")
+"""Head of a transformers class name, as in test packages (`CTRLLMHeadModel`)."""
+
+CACHE_SIZE = 1 << 14
+"""Chunks whose atoms are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
+CACHED_LENGTH = 40
+"""Longest chunk that is remembered, and that is searched for hidden words."""
+
+
+class Atoms:
+    """Cuts names into the smallest pieces that a reading may need; equal chunks are cut once."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        self._cache: dict[str, tuple[tuple[int, int, str], ...]] = {}
+
+    def of(self, repo: str, folded: str) -> tuple[list[int], list[int], list[int], list[str]]:
+        """Starts, ends, numbers of the chunk, and folded texts of the pieces into which a name may be cut."""
+        starts: list[int] = []
+        ends: list[int] = []
+        chunks: list[int] = []
+        keys: list[str] = []
+        spans = [match.span() for match in _CHUNK.finditer(repo)] if repo.isascii() else _word_runs(repo)
+        cache = self._cache
+        for number, (start, end) in enumerate(spans):
+            chunk = repo[start:end]
+            atoms = cache.get(chunk)
+            if atoms is None:
+                atoms = self._pieces(chunk, folded[start:end])
+                if len(chunk) <= CACHED_LENGTH:
+                    if len(cache) >= CACHE_SIZE:
+                        cache.clear()
+                    cache[chunk] = atoms
+            for first, last, key in atoms:
+                starts.append(start + first)
+                ends.append(start + last)
+                chunks.append(number)
+                keys.append(key)
+        return starts, ends, chunks, keys
+
+    def _pieces(self, chunk: str, folded: str) -> tuple[tuple[int, int, str], ...]:
+        """Start, end and folded text of every piece of a chunk."""
+        cuts = self._cuts(chunk, folded)
+        return tuple((first, last, folded[first:last]) for first, last in zip((0, *cuts), cuts, strict=False))
+
+    def _cuts(self, chunk: str, folded: str) -> tuple[int, ...]:
+        """Offsets at which a chunk may be cut, its length included."""
+        size = len(chunk)
+        known = folded in self.lexicon.index
+        letters = chunk.isascii() and chunk.isalpha()
+        if letters and (known or size > CACHED_LENGTH) and (chunk.islower() or chunk.isupper()):
+            return (size,)
+        cuts = {match.end() for match in _ATOM.finditer(chunk)}
+        cuts.add(size)
+        if not letters and (numbered := _GLUED_VERSION.search(folded)):
+            cuts.add(numbered.end(1))
+        if "For" in chunk or chunk.endswith("Model"):
+            head = CLASS_SUFFIX.search(chunk)
+            if head and head.start():
+                cuts.add(head.start())
+        if not known and size <= CACHED_LENGTH:
+            self._cut_unknown(chunk, folded, cuts, letters=letters)
+        return tuple(sorted(cuts))
+
+    def _cut_unknown(self, chunk: str, folded: str, cuts: set[int], *, letters: bool) -> None:
+        """Add the cuts that known words inside an unknown chunk suggest."""
+        for prefix in ("distill", "distil"):
+            if folded.startswith(prefix) and self.lexicon.architecture(folded[len(prefix) :]):
+                cuts.add(len(prefix))
+                break
+        if not (chunk.islower() or chunk.isupper()):
+            for family in self.lexicon.glue:
+                place = folded.rfind(family)
+                if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():
+                    cuts.update((place, place + len(family)))
+                    break
+        if folded.endswith(_SIZES):
+            word = next(size for size in _SIZES if folded.endswith(size))
+            if self.lexicon.architecture(folded[: -len(word)]):
+                cuts.add(len(folded) - len(word))  # `starcoderbase`
+        if letters:
+            return
+        spanned = _KILO_SPAN.match(folded)
+        if spanned:
+            cuts.update((spanned.end(1), spanned.end(2)))
+        sized = _LETTERS_THEN_DIGITS.match(folded)
+        if sized and self.lexicon.architecture(sized[1]):
+            cuts.update((sized.end(1), sized.end(2)))
+
+
+def _word_runs(text: str) -> list[tuple[int, int]]:
+    """Runs of word characters of a text that is not ASCII."""
+    runs = []
+    start = -1
+    for place, character in enumerate(text):
+        if is_word_character(character):
+            if start < 0:
+                start = place
+        elif start >= 0:
+            runs.append((start, place))
+            start = -1
+    if start >= 0:
+        runs.append((start, len(text)))
+    return runs
