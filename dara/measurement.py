@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,11 @@ from corpora.card import CARD_PATH, ModelCard
 from corpora.errors import PackageError
 from corpora.package import CONFIG_PATH, Package
 from dara.findings import Skipped
+
+SURE_FAMILY = 0.9
+"""Calibrated score from which a family counts as measured."""
+TIE = 0.02
+"""Families whose scores differ by less are equally good readings of one graph."""
 
 
 @dataclass(slots=True)
@@ -68,8 +73,33 @@ def measure(package: Package, *, build_graphs: bool = True) -> Measurement:
         graph = _built_listing(known.config, known, facts, build_graphs=build_graphs)
     if graph is not None and graph.adapter is None:
         _identify(graph, known)
+        if graph is known.listing and known.identification is not None:
+            facts.extend(family_facts(known.identification, known.config))
     known.facts = Facts(facts)
     return known
+
+
+def family_facts(identification: Identification, config: Mapping[str, Any] | None) -> Iterator[Fact]:
+    """The measured family, where the graph is one that the reference corpus knows surely.
+
+    A graph says which families it can be, not which of some twins: where the declared one is among them, it is the
+    family measured.
+    """
+    if not identification.family:
+        return
+    top = identification.family[0]
+    if top.score < SURE_FAMILY:
+        return
+    declared = config.get("model_type") if config else None
+    alike = {
+        name
+        for match in identification.family
+        if match is top or (match.score >= SURE_FAMILY and top.score - match.score < TIE)
+        for name in (match.model_type, *match.twins)
+    }
+    family = declared if isinstance(declared, str) and declared in alike else top.model_type
+    others = f"; twins {', '.join(sorted(alike - {family})[:4])}" if len(alike) > 1 else ""
+    yield Fact("family", family, "measured", f"graph, score {top.score:.2f}{others}")
 
 
 def _read_config(package: Package, known: Measurement, facts: list[Fact]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import re
+import shutil
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -24,6 +27,10 @@ _VERDICT_STYLE = {
 _SEVERITY_STYLE = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
+_TRAILING = re.compile(r" +(?=(?:\x1b\[0m)?$)", re.MULTILINE)
+"""Blanks that Rich pads lines with; they only get in the way when a report is copied."""
+
+
 class TextReport(ReportFormat):
     """`--format text`, written through a Rich console that the command line configures."""
 
@@ -38,20 +45,22 @@ class TextReport(ReportFormat):
         """One block per package, with an empty line between two."""
         from rich.console import Console
 
+        color = sink.isatty() if self._color is None else self._color
+        page = io.StringIO()
         console = Console(
-            file=sink,
-            width=self._width,
-            force_terminal=self._color,
-            no_color=self._color is False,
+            file=page,
+            width=self._width or shutil.get_terminal_size().columns,
+            force_terminal=color,
+            no_color=not color,
             highlight=False,
             emoji=False,
             markup=False,
-            soft_wrap=False,
         )
         for number, result in enumerate(results):
             if number:
                 console.print()
             self._one(console, result)
+        sink.write(_TRAILING.sub("", page.getvalue()))
 
     def _one(self, console: Console, result: AuditResult) -> None:
         from rich.text import Text
@@ -132,5 +141,5 @@ def _footer(report: AuditReport) -> Iterator[RenderableType]:
     for note in report.notes:
         yield Padding(Text.assemble(("note: ", "dim"), escape(note)), (0, 0, 0, 2))
     if report.hidden:
-        plural = "finding" if report.hidden == 1 else "findings"
-        yield Padding(Text(f"{report.hidden} more {plural} with --persona all", style="dim"), (0, 0, 0, 2))
+        what = "note or unsure finding" if report.hidden == 1 else "notes or unsure findings"
+        yield Padding(Text(f"{report.hidden} {what} with --persona all", style="dim"), (0, 0, 0, 2))
