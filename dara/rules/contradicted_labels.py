@@ -68,15 +68,19 @@ class ContradictedLabels(Rule):
             elif fits or not _has_last_word(subject, claim):
                 yield self.skipped(f"{quoted(claim.text)}: the head belongs to another data set of the name")
             else:
-                yield self._contradiction(claim, counts, facts)
+                yield self._contradiction(claim, counts, facts, listed_here=_is_listed(claim))
 
-    def _contradiction(self, claim: Claim, counts: frozenset[int], facts: tuple[Fact, ...]) -> Outcome:
+    def _contradiction(
+        self, claim: Claim, counts: frozenset[int], facts: tuple[Fact, ...], *, listed_here: bool
+    ) -> Outcome:
         agree = {fact.basis for fact in facts} == {"measured", "declared"}
         confidence = Confidence.HIGH if agree else Confidence.MEDIUM
+        if claim.modality != "stated" or not listed_here:
+            confidence = Confidence.LOW
         expected = listed(sorted(counts))
         return self.finding(
             f"name says {quoted(claim.text)}, which has {expected} classes; the head has {facts[0].value}",
-            confidence=confidence if claim.modality == "stated" else Confidence.LOW,
+            confidence=confidence,
             claim=claim,
             fact=facts[0],
             evidence=tuple(Evidence(fact.source, f"{fact.value} classes") for fact in facts[:3]),
@@ -106,6 +110,12 @@ def _counts(claim: Claim, heads: frozenset[str]) -> frozenset[int]:
             if isinstance(number, int) and task in heads:
                 found.append(_tolerant(number, task))
     return frozenset[int]().union(*found)
+
+
+def _is_listed(claim: Claim) -> bool:
+    """Whether every truthful reading of the data set was looked up, and not only its standard number of classes."""
+    name = _ODD.sub("", str(claim.value).lower())
+    return any((name, head) in _table() for head in _heads())
 
 
 @cache

@@ -76,7 +76,7 @@ class ContradictedParameters(Rule):
         for claim in claims:
             if claim in holding:
                 yield self.held(claim, fact)
-            elif holding or _speaks_of_active(claim):
+            elif holding or _speaks_of_active(claim) or _active_beside_experts(claim, subject, float(fact.value)):
                 yield self.skipped(f"{quoted(claim.text)} speaks of another count, or of a part")
             else:
                 yield self._contradiction(subject, claim, fact, counts)
@@ -144,6 +144,16 @@ def _sub_models(subject: Subject, total: float) -> Iterator[float]:
 
 def _speaks_of_active(claim: Claim) -> bool:
     return isinstance(claim.value, Mapping) and not _stated(claim)
+
+
+def _active_beside_experts(claim: Claim, subject: Subject, total: float) -> bool:
+    """Whether a count beside a number of experts (`17B-16E`) may be that of the active parameters."""
+    if not subject.claims("experts") or not isinstance(claim.value, int | float) or not 0 < claim.value < total:
+        return False
+    active = subject.facts.best("parameters_active")
+    if active is None or not isinstance(active.value, int | float):
+        return "experts" in subject.facts
+    return 0.5 <= active.value / claim.value <= 2.0
 
 
 def _stated(claim: Claim) -> tuple[float, ...]:

@@ -32,8 +32,8 @@ class ContradictedSize(Rule):
     `someone/bert-large-reviews` with 12 layers of 768.
 
     ## Known limits
-    Size words of language-model brands (`mini`, `small`, `large` in product names) have no published table and are
-    skipped.
+    A name without a family word gives low confidence: the size is then a brand's own. Size words of language-model
+    brands (`mini`, `small`, `large` in product names) have no published table and are skipped.
     """
 
     code = "DAR202"
@@ -80,9 +80,11 @@ class ContradictedSize(Rule):
         wrong = min((wrong for _, wrong in releases), key=len)
         if actual == word:
             return self.held(claim, wrong[0][0])
+        confidence = _confidence([fact for fact, _ in wrong], claim) if _names_family(subject) else Confidence.LOW
         return self.finding(
             f"name says {quoted(claim.text)}, the dimensions are those of {escape(family)} {actual}",
-            confidence=_confidence([fact for fact, _ in wrong], claim),
+            confidence=confidence,
+            severity=Severity.WARNING if confidence < Confidence.MEDIUM else None,
             claim=claim,
             fact=wrong[0][0],
             evidence=tuple(
@@ -90,6 +92,11 @@ class ContradictedSize(Rule):
                 for fact, published in wrong
             ),
         )
+
+
+def _names_family(subject: Subject) -> bool:
+    """Whether the name states a family: the "small" of a brand alone is the brand's own."""
+    return any(claim.role in ("", "main") and claim.modality != "ambiguous" for claim in subject.claims("family"))
 
 
 def _compare(row: Mapping[str, Any], subject: Subject) -> tuple[list[Fact], list[tuple[Fact, Any]]]:

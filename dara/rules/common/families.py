@@ -112,10 +112,18 @@ def lexicon_families() -> frozenset[str]:
 
 
 def also_named(claim: Claim, subject: Subject, family: str) -> bool:
-    """Whether other words of the name than the claim's name a family, as in `Qwen-LLaMAfied` over a Llama."""
+    """Whether the name speaks of a family in other words than the claim's.
+
+    `Qwen-LLaMAfied` over a Llama, `megatron-bert` over a Megatron-BERT, `xlm-r-distilroberta` over an XLM-RoBERTa.
+    """
     if subject.parsed is None or len(family) < SHORTEST_WORD:
         return False
-    return family in squash(subject.parsed.repo.replace(claim.text, " ", 1))
+    text = squash(claim.text)
+    if text in family and family in squash(subject.parsed.repo):
+        return len(family) > len(text)
+    if family in squash(subject.parsed.repo.replace(claim.text, " ", 1)):
+        return True
+    return any(family in accepted(other) for other in subject.claims("family") if other.text != claim.text)
 
 
 def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:
