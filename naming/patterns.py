@@ -15,22 +15,22 @@ _DIGIT = re.compile(
     rf"""(?:
       (?P<experts_each>\d{{1,3}}x\d{{1,4}}(?:[._]\d{{1,3}})?[bm]|\d{{1,3}}(?:\.\d{{1,2}})?bx\d{{1,2}})(?=v\d|{_END})
     | (?P<learning_rate>\d(?:\.\d)?e-?0?\d){_END}
-    | (?P<bpw>\d+(?:\.\d+)?[-_]?bpw){_END}
-    | (?P<bits>\d{{1,2}}(?:\.\d+)?[-_]?bits?){_END}
-    | (?P<rate>\d+(?:\.\d+)?[-_]?k?hz){_END}
-    | (?P<counter>\d+(?:\.\d+)?[km]?[-_]?(?:steps?|epochs?|ep|iters?|iterations?|shots?|folds?)){_END}
-    | (?P<amount>\d+(?:\.\d+)?[km]?[-_]?(?:samples?|examples?|hours?|hrs?|utterances|pairs|sentences|tokens|images|gb|tb))
-        {_END}
+    | (?P<bpw>\d{{1,9}}(?:\.\d{{1,9}})?[-_]?bpw){_END}
+    | (?P<bits>\d{{1,2}}(?:\.\d{{1,9}})?[-_]?bits?){_END}
+    | (?P<rate>\d{{1,9}}(?:\.\d{{1,9}})?[-_]?k?hz){_END}
+    | (?P<counter>\d{{1,9}}(?:\.\d{{1,9}})?[km]?[-_]?(?:steps?|epochs?|ep|iters?|iterations?|shots?|folds?)){_END}
+    | (?P<amount>\d{{1,9}}(?:\.\d{{1,9}})?[km]?[-_]?
+        (?:samples?|examples?|hours?|hrs?|utterances|pairs|sentences|tokens|images|gb|tb)){_END}
     | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l))(?=\d{{3}}|{_END})
     | (?P<labels>\d{{1,5}}[-_]?(?:class(?:es)?|labels?|way|classification|cls|stars?)){_END}
-    | (?P<parameters>\d+(?:\.\d+|_\d)?[bmt]|\d{{1,3}}b\d{{1,2}})(?=v\d|{_END})
-    | (?P<kilo>\d+(?:\.\d+)?k)(?=to\d|{_END})
+    | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}}|_\d)?[bmt]|\d{{1,3}}b\d{{1,2}})(?=v\d|{_END})
+    | (?P<kilo>\d{{1,9}}(?:\.\d{{1,9}})?k)(?=to\d|{_END})
     | (?P<date>(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\g<1>(?:0[1-9]|[12]\d|3[01])){_END}
     | (?P<pair>\d{{2,4}}x\d{{2,4}}(?:x\d{{1,4}})?){_END}
     | (?P<span>\d{{1,4}}to\d{{1,4}}){_END}
     | (?P<pixels>\d{{2,4}}(?:px|p)){_END}
     | (?P<suffixed>\d{{1,4}}[abcdefghwsx]){_END}
-    | (?P<dotted>\d+(?:\.\d+){{1,6}})(?=v\d|{_END}|[a-z])
+    | (?P<dotted>\d{{1,9}}(?:\.\d{{1,9}}){{1,6}})(?=v\d|{_END}|[a-z])
     | (?P<integer>\d+)
     )""".replace(r"\g<1>", r"(?P=dash)").replace(r"([-_.]?)", r"(?P<dash>[-_.]?)"),
     re.VERBOSE | re.ASCII,
@@ -46,7 +46,8 @@ _LETTER = re.compile(
     | (?P<active>a\d+(?:[._]\d+)?[bm]){_END}
     | (?P<effective>e\d+(?:[._]\d+)?b){_END}
     | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}
-    | (?P<gguf>(?:i?q\d(?:_\d|_k(?:_(?:xxs|xs|s|m|l|xl|p))?|_(?:xxs|xs|s|m|l|nl))?|tq\d_\d|mxfp\d|q\d(?:[-_]?k[-_][sml]))){_END}
+    | (?P<gguf>(?:i?q\d(?:_\d|_k(?:_(?:xxs|xs|s|m|l|xl|p))?|_(?:xxs|xs|s|m|l|nl))?|tq\d_\d|mxfp\d
+        |q\d(?:[-_]?k[-_][sml]))){_END}
     | (?P<weights>w\d{{1,2}}a\d{{1,2}}(?:kv\d+)?){_END}
     | (?P<integers>u?int[-_]?(?:2|3|4|6|8|16)){_END}
     | (?P<group>(?:g|gs|group|groupsize|group[-_]size)[-_]?(?:32|64|128|256|1024)){_END}

@@ -12,9 +12,10 @@ import re
 from naming.lexicon import Lexicon
 from naming.resolve.architectures import settle_architectures
 from naming.resolve.generations import settle_generations
-from naming.resolve.numbers import settle_numbers, settle_shapes
+from naming.resolve.numbers import settle_numbers
 from naming.resolve.roles import settle_roles
 from naming.resolve.scene import Scene
+from naming.resolve.shapes import settle_shapes
 from naming.resolve.words import settle_unknown, settle_words
 from naming.segment import Segment
 
@@ -40,7 +41,7 @@ def resolve(
     if timm and "." in repo and "-" not in repo and _TIMM.fullmatch(repo):
         scene.timm = True
         scene.tag_from = repo.index(".")
-    numeric = any([segment.kind != "word" for segment in segments])
+    numeric = any(segment.kind != "word" for segment in segments)
     settle_architectures(scene)
     if numeric:
         settle_shapes(scene)

@@ -6,8 +6,7 @@ import re
 
 from naming.domains import domain_of
 from naming.lexicon import Entry, family_of
-from naming.resolve.numbers import PATCHES
-from naming.resolve.scene import Scene, decide, meaning
+from naming.resolve.scene import PATCHES, Scene, decide, meaning
 from naming.segment import Segment
 
 _SIZED_VIT = re.compile(r"vit[sblhg]")

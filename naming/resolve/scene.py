@@ -28,6 +28,9 @@ TECHNICAL = frozenset(
 )
 """Categories whose presence shows that a name describes a model."""
 
+PATCHES = frozenset([4, 7, 8, 10, 14, 16, 28, 32])
+"""Edges of patches of published vision transformers."""
+
 
 @dataclass(slots=True)
 class Scene:
