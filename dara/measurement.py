@@ -18,6 +18,19 @@ from dara.findings import Skipped
 
 SURE_FAMILY = 0.9
 """Calibrated score from which a family counts as measured."""
+DIMENSIONS = frozenset(
+    {
+        "layers",
+        "encoder_layers",
+        "decoder_layers",
+        "depths",
+        "hidden_size",
+        "hidden_sizes",
+        "intermediate_size",
+        "vocabulary",
+    }
+)
+"""Declared facts that size a graph; one that is built from fewer than two of them is mostly the library's defaults."""
 TIE = 0.02
 """Families whose scores differ by less are equally good readings of one graph."""
 
@@ -158,6 +171,9 @@ def _built_listing(
     except (MissingExtraError, LiveModelError) as error:
         known.skip("graph", f"no weight header, and the declared class was not built: {one_line(error)}")
         return None
+    if len({fact.kind for fact in facts} & DIMENSIONS) < 2:
+        known.skip("graph", f"{CONFIG_PATH} states too few dimensions: the library's defaults would say the rest")
+        return listing
     facts.extend(
         replace(fact, basis="declared", source=f"graph built from {CONFIG_PATH}: {fact.source}")
         for fact in measured_facts(listing, config)
