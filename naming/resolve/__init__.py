@@ -16,7 +16,8 @@ from naming.resolve.numbers import settle_numbers
 from naming.resolve.roles import settle_roles
 from naming.resolve.scene import Scene
 from naming.resolve.shapes import settle_shapes
-from naming.resolve.words import settle_unknown, settle_words
+from naming.resolve.unknown import settle_unknown
+from naming.resolve.words import settle_words
 from naming.segment import Segment
 
 __all__ = ["Scene", "resolve"]

@@ -1,12 +1,12 @@
-"""Which meaning a word has where the lexicons know several, and what unknown words are."""
+"""Which meaning a word has where the lexicons know several."""
 
 from __future__ import annotations
 
 import re
 
-from naming.domains import domain_of
 from naming.lexicon import Entry
-from naming.resolve.scene import TECHNICAL, Scene, decide, meaning
+from naming.resolve.languages import MAJOR, instruct_or_italian, is_language, settle_code
+from naming.resolve.scene import Scene, decide, meaning
 from naming.segment import Segment
 
 _TAG_PRIORITY = ("dataset", "adaptation", "organization")
@@ -14,30 +14,8 @@ _TAG_PRIORITY = ("dataset", "adaptation", "organization")
 _TRANSLATION = frozenset(["mt", "nmt", "translation", "translator", "translate", "mmt"])
 _WRITTEN = frozenset(["product", "other", "size"])
 """Categories whose value is the word as written."""
-_GENERIC = frozenset(
-    [
-        "model", "models", "test", "tests", "testing", "demo", "weights", "dummy", "checkpoint", "checkpoints", "my", "new", "final",
-        "example", "sample", "temp", "tmp", "trial", "debug", "output", "result", "results", "trainer", "tutorial", "dynamic",
-    ]
-)  # fmt: skip
-CODE_LENGTH = 3
-"""Letters of a language code."""
 QUANTIZED_BITS = 8
 """Types of at most so many bits are not trained in or cast to: the weights were quantized with scales."""
-MAX_TITLE = 3
-"""Words that a title may have; longer runs are sentences or counters."""
-_LANGUAGE_CONTEXT = ("speech", "encoder", "seq2seq")
-MAJOR = frozenset(
-    [
-        "ar", "bg", "bn", "cn", "cs", "cz", "de", "dk", "el", "en", "es", "fa", "fi", "fr", "gu", "hu", "ja", "jp", "ka", "kk",
-        "ko", "kr", "lt", "lv", "nl", "pl", "ro", "ru", "sk", "sl", "sq", "sv", "th", "tr", "uk", "ur", "vi", "zh", "eng", "deu",
-        "fra", "spa", "ita", "kor", "jpn", "rus", "ara", "hin", "tur", "vie", "por", "nld", "pol", "zho", "mul",
-    ]
-)  # fmt: skip
-"""Codes that hardly stand for anything else in names of models."""
-_NEVER_LANGUAGES = frozenset(["to", "no", "or", "as", "is", "in", "on", "my", "so", "mt", "st", "ml", "cv", "co", "ch"])
-"""Codes that are English words or abbreviations of the field far more often: only beside another language."""
-_BETWEEN = frozenset(["to", "2", "and"])
 
 
 def settle_words(scene: Scene) -> None:
@@ -49,16 +27,8 @@ def settle_words(scene: Scene) -> None:
     for place, segment in scene.undecided():
         if not segment.entries or segment.kind in ("integer", "dotted"):
             continue
-        if len(segment.key) <= CODE_LENGTH:
-            code = meaning(segment, "language")
-            if (
-                code is not None
-                and _stands_for_language(scene, place, segment)
-                and _is_language(scene, place, segment, code)
-                and not _is_suffix_code(scene, place)
-            ):
-                decide(segment, "language", None, code)
-                continue
+        if settle_code(scene, place, segment):
+            continue
         if segment.key in TEACHERS and _teaches_or_is_mentioned(scene, place, segment):
             continue
         for entry in _in_tag_order(segment) if scene.timm and segment.start > scene.tag_from else segment.entries:
@@ -71,7 +41,7 @@ def settle_words(scene: Scene) -> None:
     if "fine" in keys and scene.segments[-1].key == "fine" and scene.architectures():
         decide(scene.segments[-1], "adaptation", "finetuned")
     if "it" in keys:
-        _instruct_or_italian(scene)
+        instruct_or_italian(scene)
     if not keys.isdisjoint(_MODALITIES):
         _modalities(scene)
 
@@ -106,11 +76,11 @@ def _publishers(scene: Scene) -> None:
 
 def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entry) -> bool:
     if category == "language":
-        return _is_language(scene, place, segment, entry)
+        return is_language(scene, place, segment, entry)
     if category == "size":
         return _is_size(scene, place, segment)
     if category == "product" and entry.word:
-        return _product_context(scene, place)
+        return _product_context(scene)
     if category == "organization":
         return not entry.word or _is_owner(scene, segment) or _makes_the_model(scene, place)
     if category == "task" and segment.key in ("mt", "nmt"):
@@ -160,81 +130,8 @@ def _is_size(scene: Scene, place: int, segment: Segment) -> bool:
     return any(other.category in ("architecture", "product") for other in scene.segments[max(0, place - 3) : place])
 
 
-def _product_context(scene: Scene, place: int) -> bool:
+def _product_context(scene: Scene) -> bool:
     return scene.parameters or scene.any_domain("llm", "vlm") or len(scene.segments) == 1
-
-
-def _is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> bool:
-    """Names of languages always; codes of major languages beside anything technical; other codes where codes stand."""
-    key = segment.key
-    if len(key) > 3:
-        return not entry.word or _any_known(scene)
-    if scene.translation or _neighbours_language(scene, place):
-        return scene.translation is False or key not in _NEVER_LANGUAGES or _neighbours_language(scene, place)
-    if scene.glued(place) or scene.glued(place + 1):
-        return key in MAJOR and scene.category(place + 1) == "architecture" and segment.text.islower()
-    if len(scene.segments) == 1:
-        return False
-    if key in MAJOR:
-        return place == 0 or _any_known(scene)
-    if segment.text.isupper():
-        return False
-    if not entry.word:
-        return place > 0 and scene.any_domain(*_LANGUAGE_CONTEXT)
-    if scene.category(place - 1) in ("architecture", "size", "parameters") and scene.any_domain(*_LANGUAGE_CONTEXT):
-        return key not in _NEVER_LANGUAGES
-    return scene.any_domain("speech") and place == len(scene.segments) - 1 and key not in _NEVER_LANGUAGES
-
-
-def _stands_for_language(scene: Scene, place: int, segment: Segment) -> bool:
-    """Whether a code is read as a language before its other meanings are tried."""
-    return segment.key in MAJOR or scene.translation or _neighbours_language(scene, place)
-
-
-def _is_suffix_code(scene: Scene, place: int) -> bool:
-    """`-it` and `-pt` behind a language model are its instruct and pre-trained versions."""
-    return scene.key(place) in ("it", "pt") and (scene.parameters or scene.any_domain("llm", "vlm"))
-
-
-def _any_known(scene: Scene) -> bool:
-    return any(other.category == "architecture" or other.category in TECHNICAL for other in scene.segments) or any(
-        entry.category in ("task", "size") for other in scene.segments for entry in other.entries
-    )
-
-
-def _neighbours_language(scene: Scene, place: int) -> bool:
-    """Whether a language stands next to it, or behind `to`, `2` or `and`."""
-    beside = [place - 1, place + 1]
-    if scene.key(place + 1) in _BETWEEN:
-        beside.append(place + 2)
-    if place > 1 and scene.key(place - 1) in _BETWEEN:
-        beside.append(place - 2)
-    for other in beside:
-        if 0 <= other < len(scene.segments):
-            segment = scene.segments[other]
-            if segment.category == "language":
-                return True
-            entry = meaning(segment, "language")
-            if entry is not None and not segment.category and (segment.key in MAJOR or not entry.word):
-                return True
-    return False
-
-
-def _instruct_or_italian(scene: Scene) -> None:
-    """`it` behind a language model is instruction-tuned; elsewhere it is Italian or the pronoun."""
-    for place, segment in enumerate(scene.segments):
-        if segment.key != "it" or segment.category not in ("", "language", "training"):
-            continue
-        if scene.any_domain("llm", "vlm") or scene.parameters:
-            decide(segment, "training", "instruct")
-        elif (
-            scene.translation
-            or _neighbours_language(scene, place)
-            or (scene.any_domain(*_LANGUAGE_CONTEXT, "gpt") and place == len(scene.segments) - 1)
-        ):
-            decide(segment, "language", "it")
-        else:
-            segment.category = ""
 
 
 _MODALITIES = {
@@ -263,107 +160,3 @@ def _is_owner(scene: Scene, segment: Segment) -> bool:
 
 
 _OWNER_PREFIX = 5
-_TELLS_NOTHING = frozenset(["", "other", "version", "identifier", "organization"])
-"""Categories that may surround a title."""
-_SHORTEST_BRAND = 3
-_COINED_LENGTH = 5
-
-
-def settle_unknown(scene: Scene) -> None:
-    """Decide whatever is left: counters, products, titles, other words."""
-    segments = scene.segments
-    known = any(segment.category not in _TELLS_NOTHING for segment in segments)
-    if not known and _is_title(scene):
-        return
-    opening = segments[0] if segments else None
-    if (
-        opening is not None
-        and opening.category == "other"
-        and opening.kind == "word"
-        and opening.key not in _GENERIC
-        and scene.category(1) == "version"
-        and not scene.architectures()
-    ):
-        decide(opening, "product", scene.folded[opening.start : opening.end])  # `anything-v4.5`
-    if all(segment.category for segment in segments):
-        return
-    head = _head(scene)
-    for place, segment in scene.undecided():
-        if segment.kind == "integer" or segment.key.isdigit() or _is_hash(segment.key) or _is_random(segment.text):
-            decide(segment, "identifier", segment.key)
-        elif place in head or _is_coined_brand(scene, segment):
-            decide(segment, "product", scene.folded[segment.start : segment.end])
-        else:
-            decide(segment, "other", scene.folded[segment.start : segment.end])
-
-
-def _is_coined_brand(scene: Scene, segment: Segment) -> bool:
-    """Whether an unknown word in camel case stands in the name of a language or image model (`BalloonArt`)."""
-    text = segment.text
-    return scene.any_domain("llm", "vlm", "diffusion") and text.isalpha() and re.search("[a-z][A-Z]", text) is not None
-
-
-def _head(scene: Scene) -> frozenset[int]:
-    """Places of unknown leading words that are the brand of a language model (`PULSE-7b`, `Loquace-410m`)."""
-    segments = scene.segments
-    if any(segment.category == "product" for segment in segments):
-        return frozenset()
-    places: list[int] = []
-    for place, segment in enumerate(segments):
-        if segment.category in ("language", "organization", "other", "size") and not places:
-            continue
-        if segment.category or segment.kind != "word" or segment.entries:
-            break
-        places.append(place)
-    named = scene.parameters or bool(scene.architectures()) or scene.category(len(places)) == "version"
-    if not named or any(len(segments[p].key) < _SHORTEST_BRAND or not segments[p].key.isalpha() for p in places):
-        return frozenset()
-    return frozenset(places)
-
-
-def _is_title(scene: Scene) -> bool:
-    """Make one product of a name in which nothing is recognised (`cat-toy`, `JL_dream`); generic words stay other."""
-    segments = scene.segments
-    places = [
-        place for place, segment in enumerate(segments)
-        if segment.category in ("", "other") and not _is_random(segment.text) and segment.kind == "word" and segment.key not in _GENERIC
-        and not segment.key.isdigit()
-    ]  # fmt: skip
-    if not places:
-        return False
-    first = last = places[0]
-    while last + 1 < len(segments) and last + 1 in places:
-        last += 1
-    if last - first >= MAX_TITLE:
-        return False
-    if not segments[first].category and len(segments[first].key) >= _COINED_LENGTH:
-        while last > first and segments[last].category == "other":
-            last -= 1  # a coined word with ordinary ones behind it
-    title = scene.join(first, last)
-    title.category = ""
-    decide(title, "product", scene.folded[title.start : title.end])
-    for segment in segments:
-        if not segment.category:
-            decide(segment, "identifier" if segment.key.isdigit() else "other", segment.key)
-    return True
-
-
-def _is_hash(key: str) -> bool:
-    return len(key) >= 6 and re.fullmatch(r"(?=.*\d.*\d)(?=.*[a-f])[0-9a-f]+", key) is not None
-
-
-def _is_random(text: str) -> bool:
-    """Whether a long word mixes cases and digits as keys and addresses do."""
-    return (
-        len(text) >= _RANDOM_LENGTH
-        and text.isalnum()
-        and len(re.findall("[a-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", text)) > (len(text) // 6)
-    )
-
-
-_RANDOM_LENGTH = 20
-
-
-def family_domain(segment: Segment) -> str:
-    """Domain of an architecture segment's family."""
-    return domain_of(str(segment.value))
