@@ -1,8 +1,8 @@
 """Records made quickly.
 
-A frozen slotted dataclass sets each field through `object.__setattr__`, which takes about three times as long as a plain
-assignment, and a stream of names makes a dozen records for each. Here a record is filled as an ordinary object of the
-same layout, and then becomes the frozen class. A test holds that layouts and results are the same.
+A frozen slotted dataclass sets each field through `object.__setattr__`, which takes about three times as long as a
+plain assignment, and a stream of names makes a dozen records for each. Here a record is filled as an ordinary object of
+the same layout, and then becomes the frozen class. A test holds that layouts and results are the same.
 """
 
 from __future__ import annotations

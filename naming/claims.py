@@ -41,8 +41,7 @@ def claims_of(scene: Scene) -> list[Claim]:
             continue
         maker = _MAKERS.get(category)
         if maker is not None:
-            for made in maker(scene, place, segment, mains):
-                claims.append((segment.start, made))
+            claims += [(segment.start, made) for made in maker(scene, place, segment, mains)]
         elif category == "quantization":
             quantized = True
     if quantized:
@@ -78,7 +77,7 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
         modality = "ambiguous"
     accepts = accepts_of(segment)
     text = _text(scene, segment, last)
-    yield claim("family", accepts[0], text, modality, segment.role, accepts)  # type: ignore[arg-type]
+    yield claim("family", accepts[0], text, modality, segment.role, accepts)
 
 
 def _is_one_of_several(scene: Scene, segment: Segment, mains: int) -> bool:
@@ -168,7 +167,7 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
 
 
 def _after_another_brand(scene: Scene, segment: Segment) -> bool:
-    """Whether an unknown brand, or one of another family, stands first: this one may be no more than its data or its recipe."""
+    """Whether an unknown brand, or one of another family, stands first: this one may be only its data or recipe."""
     first = next(other for other in scene.segments if other.category == "product")
     if first is segment:
         return False
@@ -185,7 +184,7 @@ def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Cl
         if other.category == "architecture":
             role = other.role or "main"
             break
-    yield claim("size", segment.value, segment.text, "stated", role)  # type: ignore[arg-type]
+    yield claim("size", segment.value, segment.text, "stated", role)
 
 
 def _parameters(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:

@@ -21,8 +21,9 @@ _SHAPES = frozenset(
 )  # fmt: skip
 _COINED = frozenset(
     [
-        "bart", "beit", "clip", "donut", "cvt", "deit", "detr", "dpr", "dpt", "esm", "flava", "fnet", "fsmt", "glm", "glpn", "hiera", "sd", "lilt",
-        "diffusion", "gpt", "mpt", "pvt", "swin", "trocr", "udop", "vit", "vits", "whisper", "xlm", "led", "pegasus",
+        "bart", "beit", "clip", "cvt", "deit", "detr", "diffusion", "donut", "dpr", "dpt", "esm", "flava", "fnet",
+        "fsmt", "glm", "glpn", "gpt", "hiera", "led", "lilt", "mpt", "pegasus", "pvt", "sd", "swin", "trocr", "udop",
+        "vit", "vits", "whisper", "xlm",
     ]
 )  # fmt: skip
 """Words flagged because they hide in longer words or are rare words: alone between separators they are the model."""
@@ -51,31 +52,47 @@ def settle_architectures(scene: Scene) -> None:
     ]
     for place, entry in candidates:
         segment = scene.segments[place]
-        if entry.word and _is_brand(segment):
-            continue
-        if scene.key(place + 1) in _CONJUNCTIONS or scene.key(place - 1) in _CONJUNCTIONS:
-            continue
         rivals = any(other != place for other in strong)
-        if scene.timm and place and not _is_timm_base(scene, segment, entry):
-            decide(segment, "training" if segment.start > scene.tag_from else "other", segment.key)
+        if _is_no_family(scene, place, entry, others=len(candidates) > 1, rivals=rivals):
             continue
-        if entry.word and not _supported(scene, place, entry, others=len(candidates) > 1, strong=rivals):
+        other = _other_role(scene, place, len(candidates), entry)
+        if other:
+            decide(segment, other, scene.folded[segment.start : segment.end])
             continue
-        if len(segment.entries) > 1 and _other_meaning_wins(scene, place, segment, strong=rivals):
-            continue
-        if entry.get("outside") and strong and len(candidates) > 1 and entry.word and len(segment.entries) > 1:
-            continue
-        if _is_variant_of_earlier(scene, place, segment):
-            decide(segment, "product", scene.folded[segment.start : segment.end])
-            continue
-        if _mentioned(scene, place, len(candidates)):
-            decide(segment, "other", segment.key)
-            continue
-        decide(segment, "architecture", family_of(entry), entry)
+        family = family_of(entry)
+        decide(segment, "architecture", family, entry)
         segment.role = "main"
-        domain = domain_of(family_of(entry))
+        domain = domain_of(family)
         if domain:
             scene.domains.add(domain)
+
+
+def _is_no_family(scene: Scene, place: int, entry: Entry, *, others: bool, rivals: bool) -> bool:
+    """Whether a family's word is left to its other meanings here."""
+    segment = scene.segments[place]
+    if scene.key(place + 1) in _CONJUNCTIONS or scene.key(place - 1) in _CONJUNCTIONS:
+        return True
+    if scene.timm and place:
+        return False
+    if not entry.word:
+        return False
+    if _is_brand(segment) or not _supported(scene, place, entry, others=others, strong=rivals):
+        return True
+    if len(segment.entries) == 1:
+        return False
+    return _other_meaning_wins(scene, place, segment, strong=rivals) or (
+        bool(entry.get("outside")) and rivals and others
+    )
+
+
+def _other_role(scene: Scene, place: int, candidates: int, entry: Entry) -> str:
+    """The category of a family's word that stands for something else; empty when it stands for the family."""
+    segment = scene.segments[place]
+    if scene.timm and place and not _is_timm_base(scene, segment, entry):
+        return "training" if segment.start > scene.tag_from else "other"
+    if _is_variant_of_earlier(scene, place, segment):
+        return "product"
+    return "other" if _mentioned(scene, place, candidates) else ""
 
 
 def _is_timm_base(scene: Scene, segment: Segment, entry: Entry) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from naming.lexicon import Entry
 from naming.resolve.scene import Scene
 from naming.segment import Segment
 
@@ -96,10 +97,10 @@ def _words(scene: Scene, place: int, behind: int) -> Iterator[str]:
         yield scene.key(place - 1)
 
 
-def _with(segment: Segment, facts: Mapping[str, Any]) -> Any:
-    from naming.lexicon import Entry
+def _with(segment: Segment, facts: Mapping[str, Any]) -> Entry | None:
 
     entry = segment.entry
-    assert entry is not None
+    if entry is None:
+        return None
     merged = {**entry.attributes, "accepts": tuple(facts.get("accepts", ())), "family": facts.get("family")}
     return Entry.of(entry.surface, entry.category, entry.value, merged, entry.joints)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from naming.domains import domain_of
 from naming.resolve.scene import Scene
-from naming.segment import Segment
 
-_TEACHING = frozenset(["gpt4", "gpt-4", "gpt35", "gpt3.5", "chatgpt", "claude", "davinci"])
-_FROM = frozenset(["from", "basedon", "on", "of", "by", "with", "using", "via"])
 _DISTILL = frozenset(["distill", "distilled", "distil", "distillation"])
 _ADD_ONS = frozenset(["controlnet", "t2i-adapter", "ip-adapter", "lcm-lora"])
 
@@ -29,7 +28,7 @@ def settle_roles(scene: Scene) -> None:
     mains = [place for place in places if segments[place].role == "main"]
     if len(mains) < 2:
         return
-    for left, right in zip(mains, mains[1:], strict=False):
+    for left, right in pairwise(mains):
         a, b = segments[left], segments[right]
         if a.role != "main" or b.role != "main":
             continue
@@ -49,49 +48,47 @@ def _lone_role(scene: Scene, place: int, *, alone: bool) -> None:
 
 
 def _pair(scene: Scene, left: int, right: int) -> tuple[str, str]:
+    """Roles of two neighbouring architectures."""
     a, b = scene.segments[left], scene.segments[right]
-    first, second = domain_of(str(a.value)), domain_of(str(b.value))
     between = scene.segments[left + 1 : right]
     if any(s.key in _DISTILL or (s.category == "adaptation" and s.value == "distilled") for s in between):
         return "teacher", "main"
     if b.note == "converted":
         return "base", "main"
-    if str(a.value) == str(b.value) and not any(s.key == "2" for s in between):
+    arrow = len(between) == 1 and between[0].key in _ARROWS and between[0].category in _ARROW_CATEGORIES
+    if a.value == b.value and not arrow:
         return "main", "main"
-    if (
-        len(between) == 1
-        and between[0].key in ("2", "to")
-        and between[0].category in ("other", "version", "identifier")
-    ):
+    if arrow:
         between[0].category, between[0].value = "other", between[0].key
         return "encoder", "decoder"
-    if scene.timm and b.start < scene.tag_from:
+    if (scene.timm and b.start < scene.tag_from) or a.value in _ADD_ONS:
         return "main", "base"
-    if str(a.value) in _ADD_ONS:
-        return "main", "base"
-    if second == "diffusion":
-        return "main", "base"
-    if first == "detector" and second in ("vision", "dual", "encoder", ""):
+    if a.value == "dpr":
         return "main", "backbone"
-    if first == "dual" and second in ("vision", "encoder"):
-        return "main", "backbone"
-    if first in ("vlm", "speech") and second in ("llm", "gpt", "seq2seq"):
-        return ("main", "decoder") if first == "vlm" else ("encoder", "decoder")
-    if first == "vision" and second in ("gpt", "encoder", "seq2seq", "llm"):
-        return "encoder", "decoder"
-    if first == "vision" and second == "vision":
-        return "main", "base"
-    if str(a.value) == "dpr":
-        return "main", "backbone"
-    if first == "encoder" and second in ("vision", "dual"):
-        return "main", "teacher"
-    if first == "llm" and second == "encoder":
-        return "main", "base"
-    if first == "llm" and second == "llm":
-        return "base", "main"
+    return _by_domain(domain_of(str(a.value)), domain_of(str(b.value)))
+
+
+def _by_domain(first: str, second: str) -> tuple[str, str]:
+    """Roles from the kinds of the two families; both are main where their kinds do not tell."""
+    for firsts, seconds, roles in _DOMAIN_ROLES:
+        if first in firsts and second in seconds:
+            return roles
     return "main", "main"
 
 
-def is_ambiguous(segment: Segment, mains: int) -> bool:
-    """Whether a main architecture is one of several candidates."""
-    return mains > 1 or segment.fused
+_ARROWS = frozenset(["2", "to"])
+_ARROW_CATEGORIES = frozenset(["other", "version", "identifier"])
+_ANY = ("llm", "vlm", "gpt", "encoder", "seq2seq", "vision", "dual", "detector", "speech", "diffusion")
+_DOMAIN_ROLES: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, str]], ...] = (
+    (("detector",), ("vision", "dual", "encoder", ""), ("main", "backbone")),
+    (("dual",), ("vision", "encoder"), ("main", "backbone")),
+    (("vlm",), ("llm", "gpt", "seq2seq"), ("main", "decoder")),
+    (("speech",), ("llm", "gpt", "seq2seq"), ("encoder", "decoder")),
+    (("vision",), ("gpt", "encoder", "seq2seq", "llm"), ("encoder", "decoder")),
+    (("vision",), ("vision",), ("main", "base")),
+    (("encoder",), ("vision", "dual"), ("main", "teacher")),
+    (("llm",), ("encoder",), ("main", "base")),
+    (("llm",), ("llm",), ("base", "main")),
+    ((*_ANY, ""), ("diffusion",), ("main", "base")),
+)  # fmt: skip
+"""Kinds of the first and of the second family -> their roles."""
