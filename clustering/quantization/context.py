@@ -11,6 +11,8 @@ from clustering.tensors import Tensor
 
 _BLOCK = re.compile(r"^(.*?\.\d+)(?=\.)")
 _NORM = re.compile(r"(norm|ln|layer_norm|layernorm)[^.]*\.(weight|scale|gamma)$", re.IGNORECASE)
+_TAIL = 80
+"""Characters at the end of a name that are searched: names of thousands of characters must not cost seconds."""
 _WRITES_HIDDEN = re.compile(
     r"(^|[._])(o_proj|out_proj|down_proj|fc2|w2|wo|dense_4h_to_h|c_proj|out_lin|lin2|output\.dense|attention\.dense|"
     r"linear_2|linear2|net\.2|to_out\.0|mlp\.2|proj_out|wo_1|o)$"
@@ -26,7 +28,7 @@ class Context:
         self._blocks: dict[str, Counter[int]] = {}
         everywhere: Counter[int] = Counter()
         for tensor in tensors:
-            if len(tensor.shape) == 1 and _NORM.search(tensor.name):
+            if len(tensor.shape) == 1 and _NORM.search(tensor.name, max(0, len(tensor.name) - _TAIL)):
                 block = _BLOCK.match(tensor.name)
                 everywhere[tensor.shape[0]] += 1
                 if block:

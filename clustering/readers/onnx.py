@@ -22,6 +22,7 @@ from clustering.tensors import Quantization, Tensor, TensorListing
 _ANONYMOUS = re.compile(
     r"^(onnx::\w+?_\d+|\d+|val_\d+|_v_\d+|_inlfunc\w*|const\w*_\d+)(?P<packed>_quantized|_Q\d\w*)?$"
 )
+_LONGEST_ANONYMOUS = 100
 _MODULE = re.compile(r"^/?(?P<path>[^/]+(?:/[^/]+)*)/(?P<op>[A-Za-z]+)(?:_\d+)?(?:_quant|_Q\d\w*)?$")
 _AUXILIARY = re.compile(r"(_scale|_zero_point|_scales|_zero_points|_zp)$")
 _INTEGER_PRODUCTS = frozenset({"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeMatMul"})
@@ -80,7 +81,9 @@ def _renamed(tensors: dict[str, Tensor], operations: list[Operation]) -> list[Te
             continue
         packed = operation.inputs[1]
         tensor, module = tensors.get(packed), _MODULE.match(operation.name)
-        if tensor is None or module is None or not _ANONYMOUS.match(packed) or len(tensor.shape) != 2:
+        if tensor is None or module is None or len(tensor.shape) != 2:
+            continue
+        if len(packed) > _LONGEST_ANONYMOUS or not _ANONYMOUS.match(packed):
             continue
         name = module["path"].replace("/", ".") + ".weight"
         if name in names or uses[packed] != 1:
