@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
 
 from clustering.text import escape
 from corpora.errors import NotFoundError, PackageError
@@ -160,3 +163,16 @@ def _report(
         damaged=tuple(known.damaged),
         bytes_read=known.bytes_read,
     )
+
+
+class _CallableModule(ModuleType):
+    """Importing a sub-module sets it as an attribute of its package, over any function of that name.
+
+    `dara.audit(target)` is the documented call, so the module passes a call on to its function, whatever was imported
+    before: https://docs.python.org/3/reference/datamodel.html#customizing-module-attribute-access.
+    """
+
+    __call__: ClassVar[Callable[..., AuditReport]] = staticmethod(audit)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -55,6 +55,12 @@ class AuditReport:
         """True when a shown finding is at or above `severity`; never for None."""
         return severity is not None and any(finding.severity >= severity for finding in self.findings)
 
+    def _repr_html_(self) -> str:
+        """The report as a notebook shows it; loads and runs nothing."""
+        from dara.reports.html import fragment
+
+        return fragment(self)
+
 
 @dataclass(frozen=True, slots=True)
 class FailedAudit:

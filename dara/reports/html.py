@@ -62,6 +62,23 @@ class HtmlReport(ReportFormat):
         sink.write("</main>\n</body>\n</html>\n")
 
 
+_FRAGMENT_STYLE = """
+.dara-report { font: 14px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
+.dara-report h2 { font-size: 1.15em; margin: 0; } .dara-report h3 { font-size: 1em; margin: .8em 0 .3em; }
+.dara-report table { border-collapse: collapse; } .dara-report td, .dara-report th { text-align: left; }
+.dara-report .verdict { font-weight: 700; } .dara-report .dim { opacity: .7; }
+.dara-report svg { color: inherit; } .dara-report svg text { fill: currentColor; font-size: 13px; }
+.dara-report svg rect, .dara-report svg path { fill: none; stroke: currentColor; }
+"""
+"""Only what is inside the report is styled, in the colours of the page around it."""
+
+
+def fragment(result: AuditResult) -> str:
+    """One result as a piece of HTML for a page of somebody else's, such as a notebook."""
+    body = "\n".join(_section(result))
+    return f'<style>{_FRAGMENT_STYLE}</style>\n<div class="dara-report">\n{body}\n</div>'
+
+
 def _safe(text: str) -> str:
     return html_escape(escape(text), quote=True)
 
