@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from clustering.blocks import Stack
 from clustering.blocks_names import Named, named_tensors
-from clustering.blocks_towers import Towers, find_towers, is_auxiliary, is_of
+from clustering.blocks_towers import Towers, find_towers, is_auxiliary, is_of, modality
 from clustering.declared import declared_facts
 from clustering.declared_gguf import gguf_facts
 from clustering.facts import Fact
@@ -61,7 +62,7 @@ def measured_facts(listing: TensorListing, config: Mapping[str, Any] | None = No
     parts = decompose(listing, config, towers=towers)
     facts += _part_facts(parts)
     if not any(part.role == "model" for part in parts):  # mask classifiers are told whole by their parts
-        facts += _stack_facts(listing, towers)
+        facts += _stack_facts(listing, towers, config)
     if not listing.names_only:
         facts += _input_facts(towers, config)
         facts += _head(towers, config)
@@ -155,7 +156,7 @@ def _active(config: Mapping[str, Any] | None) -> tuple[int, str] | None:
     return (found.value, found.source) if found is not None else None
 
 
-def _stack_facts(listing: TensorListing, towers: Towers) -> list[Fact]:
+def _stack_facts(listing: TensorListing, towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]:
     facts: list[Fact] = []
     table = None if listing.names_only else find_embeddings(_of(towers, None)).tokens
     embedding = table.shape[1] if table is not None else None
@@ -176,7 +177,7 @@ def _stack_facts(listing: TensorListing, towers: Towers) -> list[Fact]:
         facts.append(Fact("decoder_layers", layers[0], "measured", layers[1]))
         facts += [fact for fact in stack_facts(listing, towers.decoder, "decoder_") if fact.kind != "decoder_layers"]
     elif towers.main is not None:
-        facts += stack_facts(listing, towers.main, embedding=embedding)
+        facts += stack_facts(listing, towers.main, _prefix(towers.main, config), embedding=embedding)
         if towers.main.depths and not listing.names_only:
             facts += _residual_network(towers.named)
     for prefix, stack in (
@@ -219,6 +220,15 @@ def _part_facts(composite: Sequence[Part]) -> list[Fact]:
             if kind in sizes
         ]
     return facts
+
+
+def _prefix(main: Stack, config: Mapping[str, Any] | None) -> str:
+    """`vision_` or `audio_` where the only stack is a tower that the config describes apart from its main part."""
+    tower = modality(main)
+    if tower not in {"vision", "audio"}:
+        return ""
+    described = any(fact.kind == f"{tower}_layers" for fact in declared_facts(config or {}))
+    return f"{tower}_" if described else ""
 
 
 def _residual_network(named: Sequence[Named]) -> list[Fact]:
@@ -277,7 +287,7 @@ def _input_facts(towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]
 def _head(towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]:
     tables: Embeddings = find_embeddings(_of(towers, None))
     pixels = bool(patch_facts(_of(towers, None), tables)) or (towers.main is not None and bool(towers.main.depths))
-    modality = (
+    reads = (
         "vision"
         if tables.tokens is None and pixels
         else "audio"
@@ -298,7 +308,7 @@ def _head(towers: Towers, config: Mapping[str, Any] | None) -> list[Fact]:
     own = [
         named for named in (_of(towers, None) if towers.main is not None else towers.loose) if not is_auxiliary(named)
     ]
-    head = find_head(own, modality=modality, encoder_decoder=paired, tower=tower, vocabulary=vocabulary)
+    head = find_head(own, modality=reads, encoder_decoder=paired, tower=tower, vocabulary=vocabulary)
     declared = next((fact.value for fact in declared_facts(config or {}) if fact.kind == "num_labels"), None)
     if head is not None and head.labels != declared and head.kind == "detection" and head.outputs == declared:
         head = replace(head, labels=declared)  # detectors with a sigmoid per class have no row for `no object`

@@ -111,9 +111,9 @@ def _width_facts(stack: Stack, prefix: str, embedding: int | None) -> list[Fact]
 
 
 def _convolutional(stack: Stack) -> bool:
-    """Whether blocks hold convolutions over images and no matrices."""
-    dimensions = {len(named.shape) for named in stack.typical if not named.is_buffer}
-    return 4 in dimensions and 2 not in dimensions
+    """Whether blocks hold convolutions over places and no matrices; a window of one place is a matrix (SqueezeBERT)."""
+    shapes = [named.shape for named in stack.typical if not named.is_buffer]
+    return any(max(shape[2:], default=1) > 1 for shape in shapes) and not any(len(shape) == 2 for shape in shapes)
 
 
 def _stage_facts(stack: Stack, prefix: str) -> list[Fact]:
@@ -148,7 +148,8 @@ def _stage_width(stack: Stack, index: int, tensors: Sequence[Named]) -> int | No
     shapes = [named.shape for named in typical if len(named.shape) == 4]
     mixes = any(shape[1] > 1 and shape[2] > 1 for shape in shapes)  # convolves over places and channels at once
     if not mixes and any(len(named.shape) == 2 for named in typical):
-        return width(inner)
+        # batch norms follow every matrix and show no residual width (LeViT)
+        return None if any(named.leaf == "running_mean" for named in typical) else width(inner)
     norms = {named.shape[0] for named in typical if len(named.shape) == 1 and is_norm(named)}
     return _convolutional_width(shapes, norms)
 

@@ -622,3 +622,24 @@ def test_decoder_without_cross_attention_is_no_second_half() -> None:
     found = values(shapes)
     assert found["layers"] == 4
     assert "decoder_layers" not in found
+
+
+def test_tower_alone_under_the_config_of_the_whole() -> None:
+    shapes = {name.replace("vit.", "vision_model."): shape for name, shape in vit(labels=None).items()}
+    assert values(shapes)["layers"] == 3
+    whole = {"text_config": {"num_hidden_layers": 12}, "vision_config": {"num_hidden_layers": 3}}
+    found = values(shapes, whole)
+    assert found["vision_layers"] == 3
+    assert "layers" not in found
+
+
+def test_convolutions_count_no_layers_but_windows_of_one_do() -> None:
+    def network(window: int) -> Shapes:
+        return {
+            f"encoder.layers.{index}.{part}.weight": (64, 64, window)
+            for index in range(6)
+            for part in ("query", "dense")
+        }
+
+    assert "layers" not in values(network(7))
+    assert values(network(1))["layers"] == 6
