@@ -209,8 +209,84 @@ def _generations(parsed: ParsedName, subject: Subject, _draw: random.Random) -> 
         yield _renamed("generation", parsed, subject, repo, "DAR601", "DAR101")
 
 
+def _dimensions(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    """Width and heads in BERT's way of naming: L, H and A together, one of them wrong."""
+    known = {kind: subject.facts.best(kind) for kind in ("layers", "hidden_size", "attention_heads")}
+    values = {kind: fact.value for kind, fact in known.items() if fact is not None and isinstance(fact.value, int)}
+    if len(values) < 3 or "hidden_sizes" in subject.facts or parsed.claims_of("layers"):
+        return
+    taken = {
+        fact.value for fact in subject.facts if fact.kind.endswith(("hidden_size", "projection_size", "embedding_size"))
+    }
+    heads = {fact.value for fact in subject.facts if fact.kind.endswith("_heads")}
+    layers, hidden, count = values["layers"], values["hidden_size"], values["attention_heads"]
+    for width in draw.sample((128, 256, 384, 512, 768, 1024), 2):
+        if width not in taken:
+            yield _renamed("width", parsed, subject, f"{parsed.repo}_L-{layers}_H-{width}_A-{count}", "DAR204")
+    for other in draw.sample((2, 4, 6, 10, 14, 20), 2):
+        if other not in heads:
+            yield _renamed("heads", parsed, subject, f"{parsed.repo}_L-{layers}_H-{hidden}_A-{other}", "DAR205")
+
+
+def _inputs(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    """Patch size, resolution and experts, replaced where the name states them."""
+    for kind, choices, codes in (
+        ("patch_size", ("patch8", "patch14", "patch16", "patch32"), "DAR208"),
+        ("image_size", ("224", "256", "336", "384", "512"), "DAR209"),
+        ("experts", ("4E", "8E", "16E", "64E", "128E"), "DAR206"),
+    ):
+        claims = parsed.claims_of(kind)
+        if len(claims) != 1 or not any(letter.isdigit() for letter in claims[0].text):
+            continue
+        for word in draw.sample(choices, 2):
+            number = int(re.sub(r"\D", "", word))
+            repo = (
+                _swap(parsed, claims[0], word) if str(number) not in re.findall(r"\d+", str(claims[0].value)) else None
+            )
+            if repo is not None and word[-1:].isdigit() == claims[0].text[-1:].isdigit():
+                yield _renamed(kind.replace("_", " "), parsed, subject, repo, codes)
+
+
+def _contexts(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
+    """A longer context than the positions, behind a language model's name."""
+    positions = [
+        fact.value for fact in subject.facts if fact.kind.startswith("context") and isinstance(fact.value, int)
+    ]
+    if positions and "text-generation" in str(subject.facts.best("task")) and not parsed.claims_of("context"):
+        for word in ("32k", "128k", "200k"):
+            if int(word[:-1]) * 1000 > 2 * max(positions):
+                yield _renamed("context", parsed, subject, f"{parsed.repo}-{word}", "DAR207")
+
+
+def _casings(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
+    claims = parsed.claims_of("casing")
+    rows = subject.facts.best("vocabulary")
+    if len(claims) == 1 and rows is not None and rows.value in (30522, 28996, 105879, 119547):
+        other = "cased" if claims[0].value == "uncased" else "uncased"
+        repo = _swap(parsed, claims[0], other)
+        if repo is not None:
+            yield _renamed("casing", parsed, subject, repo, "DAR403")
+
+
+def _tasks(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
+    heads = {head for fact in head_facts(subject) for head in heads_of(fact)}
+    if not heads or parsed.claims_of("task"):
+        return
+    data = table("tasks")
+    words = []
+    for row in data["task"].values():
+        against = {
+            head for word in row["contradicts"] for head in (data["groups"][word[1:]] if word[0] == "@" else (word,))
+        }
+        if heads <= against:
+            words.append(row["words"][0])
+    for word in draw.sample(words, min(2, len(words))):
+        yield _renamed("task", parsed, subject, f"{parsed.repo}-{word}", "DAR301")
+
+
 RENAMES: Final[tuple[Maker, ...]] = (
-    _families, _sizes, _counts, _layers, _backbones, _quantizations, _dtypes, _datasets, _generations,
+    _families, _sizes, _counts, _layers, _backbones, _quantizations, _dtypes, _datasets, _generations, _dimensions,
+    _inputs, _contexts, _casings, _tasks,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Finding, Held, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
-from dara.rules.common.families import gather
+from dara.rules.common.families import FamilyEvidence, gather, squash
 from dara.rules.common.wording import listed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
@@ -50,7 +50,7 @@ class ContradictedSize(Rule):
             yield self.skipped("adapters, parts, fixtures and pruned models keep the size word of their origin")
             return
         evidence = gather(subject)
-        family = evidence.declared_name or (evidence.measured.model_type if evidence.measured else "")
+        family = _published(evidence)
         results = [(claim, self._judge(subject, claim, family)) for claim in claims]
         one_holds = any(isinstance(outcome, Held) for _, outcome in results)
         for claim, outcome in results:
@@ -92,6 +92,15 @@ class ContradictedSize(Rule):
                 for fact, published in wrong
             ),
         )
+
+
+def _published(evidence: FamilyEvidence) -> str:
+    """The package's family as the table of published sizes spells it."""
+    from clustering.variants import families
+
+    names = {squash(name): name for name in families()}
+    measured = squash(evidence.measured.model_type) if evidence.measured else ""
+    return names.get(evidence.declared) or names.get(measured) or evidence.declared_name
 
 
 def _names_family(subject: Subject) -> bool:

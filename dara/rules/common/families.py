@@ -56,7 +56,7 @@ class FamilyEvidence:
     declared: str
     """model_type, or the class prefix where there is none; empty when nothing is declared."""
     declared_name: str
-    """As written in the configuration."""
+    """As written in the configuration, or as libraries write the family of its class."""
     declared_fact: Fact | None
     class_family: str
     """Class prefix of `architectures[0]`; empty when there is none."""
@@ -98,17 +98,18 @@ def variants_in_words(claim: Claim, subject: Subject) -> frozenset[str]:
 
 
 @cache
-def lexicon_families() -> frozenset[str]:
-    """Squashed families that the name lexicons know, those of remote code included."""
+def lexicon_families() -> Mapping[str, str]:
+    """Families that the name lexicons know, those of remote code included: squashed form to spelling."""
     from naming.lexicon import default_lexicon
 
-    names: set[str] = set()
+    names: dict[str, str] = {}
     for meanings in default_lexicon().index.values():
         for entry in meanings:
             if entry.category == "architecture":
-                names.add(squash(str(entry.value)))
-                names.update(squash(str(name)) for name in entry.get("accepts") or ())
-    return frozenset(names) - {""}
+                for name in (entry.value, *(entry.get("accepts") or ())):
+                    names.setdefault(squash(str(name)), str(name))
+    names.pop("", None)
+    return names
 
 
 def also_named(claim: Claim, subject: Subject, family: str) -> bool:
@@ -161,7 +162,7 @@ def gather(subject: Subject) -> FamilyEvidence:
     class_family = family_of_class(class_name)
     declared_name = declared_fact.value if declared_fact is not None and isinstance(declared_fact.value, str) else ""
     if not declared_name and class_family:
-        declared_name, declared_fact = class_name, class_fact
+        declared_name, declared_fact = lexicon_families().get(class_family, class_name), class_fact
         declared = class_family
     else:
         declared = squash(declared_name)
@@ -185,7 +186,7 @@ def gather(subject: Subject) -> FamilyEvidence:
         measured_set=frozenset(seen),
         components=sub_families(subject.config) | _part_families(subject),
         known=known,
-        recognised=known or bool({declared, class_family} & lexicon_families()),
+        recognised=known or bool({declared, class_family} & lexicon_families().keys()),
         declared_twins=frozenset({declared, *twins} - {""}),
         abstained=identification.reason or "the graph resembles no known family"
         if own_graph and identification is not None and not identification.family
