@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any, get_args
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
-_ABSTRACT_SUFFIXES = ("PreTrainedModel", "PretrainedModel")
+_ABSTRACT = re.compile(r"Pre[Tt]rained")
+"""What the names of base classes hold: BertPreTrainedModel, PretrainedFSMTModel, DPRPretrainedReader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _takes(value: Any, config_class: type[PreTrainedConfig], module_name: str) -
 
     if not isinstance(value, type) or not issubclass(value, PreTrainedModel) or value.__module__ != module_name:
         return False
-    if value.__name__.endswith(_ABSTRACT_SUFFIXES):
+    if _ABSTRACT.search(value.__name__):
         return False
     return _fits(value, config_class)
 
