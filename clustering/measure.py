@@ -3,6 +3,19 @@
 Nothing here knows families. Blocks are found as runs of indices (`clustering.blocks`), the main stack and its towers
 by `clustering.blocks_towers`, sizes by the shapes inside typical blocks. What the shapes leave open (the number of
 heads of a plain BERT) is not stated.
+
+Kinds and their values:
+
+- `parameters`, `parameters_active`, `embedding_parameters`, `parameters_without_embeddings`, `adapter_parameters`
+- `layers`, `encoder_layers`, `decoder_layers`, `mtp_layers`, `layer_groups`; `depths` (list), `blocks`, `hidden_sizes`
+  (list), `embed_dim` of hierarchical models
+- `hidden_size`, `intermediate_size`, `gated_mlp`, `attention_heads`, `key_value_heads`, `head_dim`,
+  `attention_groups` (query heads per key/value head: known more often than the heads themselves), `experts`,
+  `expert_intermediate_size`
+- `vocabulary`, `embedding_size`, `position_rows`, `context`, `patch_size`, `image_size`, `window_size`, `queries`
+- `head` ({"kind", "outputs"}), `task_candidates` (pipeline tags that fit), `task` (where one fits), `num_labels`
+- `dtype`, `dtypes` (share of bytes), `quantization` ({"method", "bits"}), `bits_per_weight`, `format`, `adapter`
+- `backbone`, `backbone_variant`, `pixel_decoder`; dimensions of towers under `vision_`, `audio_`, `text_`, `backbone_`
 """
 
 from __future__ import annotations

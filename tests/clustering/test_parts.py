@@ -177,6 +177,37 @@ def test_config_and_caller_name_what_shapes_cannot() -> None:
     assert seen
 
 
+def detector(outputs: int = 92) -> Shapes:
+    shapes = swin("model.backbone.", 96, (2, 2, 6, 2), 3)
+    for side in ("encoder", "decoder"):
+        for index in range(6):
+            name = f"model.{side}.layers.{index}."
+            attentions = ("self_attn", "encoder_attn") if side == "decoder" else ("self_attn",)
+            shapes |= {f"{name}{part}.q_proj.weight": (256, 256) for part in attentions}
+            shapes |= {f"{name}norm.weight": (256,), f"{name}fc1.weight": (2048, 256), f"{name}fc2.weight": (256, 2048)}
+    return shapes | {
+        "model.query_position_embeddings.weight": (100, 256),
+        "class_labels_classifier.weight": (outputs, 256),
+        "bbox_predictor.layers.0.weight": (256, 256),
+    }
+
+
+def test_detectors() -> None:
+    parts = by_role(decompose(listing(detector())))
+    assert (parts["backbone"].family, parts["backbone"].variant) == ("swin", "tiny")
+    assert parts["transformer_encoder"].detail["layers"] == 6
+    assert parts["transformer_decoder"].detail["queries"] == 100
+    assert parts["head"].detail == {"outputs": 92}
+
+
+@pytest.mark.parametrize(
+    ("config", "labels"), [(None, 91), ({"num_labels": 91}, 91), ({"num_labels": 92}, 92), ({"num_labels": 7}, 91)]
+)
+def test_detectors_with_and_without_a_row_for_no_object(config: dict[str, Any] | None, labels: int) -> None:
+    found = {fact.kind: fact.value for fact in measured_facts(listing(detector()), config)}
+    assert (found["num_labels"], found["task"], found["backbone_variant"]) == (labels, "object-detection", "tiny")
+
+
 def test_one_piece_has_no_parts() -> None:
     shapes = {
         name.removeprefix("language_model."): shape
