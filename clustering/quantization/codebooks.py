@@ -1,4 +1,4 @@
-"""Schemes with codebooks or layouts of their own: AQLM, HQQ, EXL2, EXL3, Quanto."""
+"""Schemes with codebooks or layouts of their own: AQLM, HQQ, EXL2, EXL3, QuIP#, Quanto."""
 
 from __future__ import annotations
 
@@ -99,6 +99,28 @@ class Exl3:
             return None
         bits = packed.shape[2] // 16
         return Unpacked((packed.shape[1] * 16, packed.shape[0] * 16), f"I{bits}", bits, "exl3")
+
+
+class Quip:
+    """QuIP#: `Qidxs` (indices into a lattice codebook) with `SU` [inputs] and `SV` [outputs]."""
+
+    name = "quip"
+    trigger = ".Qidxs"
+    types = ("I64", "I32", "I16", "U8")
+    companions = (".SU", ".SV", ".Wscale", ".codebook_id", ".A", ".B", ".fuse_scales", ".rcp", ".ocs_dupe_inds")
+
+    def unpack(self, packed: Tensor, parts: Mapping[str, Tensor], context: Context) -> Unpacked | None:
+        """Both sides are told by the sign vectors."""
+        del context
+        inputs, outputs = parts.get(".SU"), parts.get(".SV")
+        if inputs is None or outputs is None or len(inputs.shape) != 1 or len(outputs.shape) != 1:
+            return None
+        shape = (outputs.shape[0], inputs.shape[0])
+        if not shape[0] * shape[1]:
+            return None
+        width = {"I64": 64, "I32": 32, "I16": 16, "U8": 8}[packed.dtype]
+        bits = round(packed.elements * width / (shape[0] * shape[1]), 2)
+        return Unpacked(shape, f"I{max(1, round(bits))}", bits, "quip")
 
 
 class Quanto:

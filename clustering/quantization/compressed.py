@@ -83,7 +83,10 @@ class Scaled:
             return Unpacked(packed.shape, packed.dtype, 8, "compressed-tensors" if compressed else "fp8")
         if packed.dtype == "I8" and len(packed.shape) >= 2 and _scaled(parts):
             method = declared if declared in {"compressed-tensors", "eetq", "quark", "modelopt"} else "int8"
-            return Unpacked(packed.shape, "I8", 8, method)
+            scales = parts.get(".weight_scales")
+            # EETQ keeps [inputs, outputs] and one scale for each output.
+            turned = scales is not None and packed.shape != scales.shape * 2 and scales.shape == packed.shape[-1:]
+            return Unpacked(packed.shape[::-1] if turned else packed.shape, "I8", 8, "eetq" if turned else method)
         if packed.dtype == "U8" and len(packed.shape) == 2 and declared == "bitnet" and ".weight_scale" in parts:
             # Four ternary weights to a byte, along the outputs (transformers/integrations/bitnet.py).
             return Unpacked((packed.shape[0] * 4, packed.shape[1]), "I2", 2, "bitnet")

@@ -26,6 +26,7 @@ _CANONICAL = frozenset(
      "decoder_model"}
 )  # fmt: skip
 _VARIANT = re.compile(r"[._-](fp16|fp32|bf16|int8|int4|fp8|ema|non_ema|q4|q4f16|uint8|bnb4|quantized|ext)$")
+_REPEATED = re.compile(r"[._-](merged|with_past|optimized|o[1-4])$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,29 @@ def find_artifacts(sizes: Mapping[str, int | None], indexes: Mapping[str, Iterab
         counts[key] = int(count) if count else 0
     found.extend(_numbered(key, files, counts[key], sizes) for key, files in rows.items())
     return sorted(found, key=Artifact.sort_key)
+
+
+def other_parts(artifact: Artifact, artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Files with the other parts of a model that was exported to ONNX in parts (encoder_model, decoder_model, ...).
+
+    Precision variants and the repetitions of a decoder with and without its cache are the same part.
+    """
+    own = _part(artifact.stem)
+    if artifact.reader.format != "onnx" or own in {"", "model"}:
+        return ()
+    return tuple(
+        path
+        for other in artifacts
+        if other.reader.format == "onnx" and other.folder == artifact.folder and _part(other.stem) not in {own, "model"}
+        for path in other.files
+    )
+
+
+def _part(stem: str) -> str:
+    stem = stem.lower()
+    while (shorter := _REPEATED.sub("", _VARIANT.sub("", stem))) != stem:
+        stem = shorter
+    return stem
 
 
 def is_index(path: str) -> bool:

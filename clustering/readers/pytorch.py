@@ -7,9 +7,11 @@ before the numbers. Detectron2, PaddlePaddle and others write plain pickles of N
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from clustering.bytesource import ByteSource
+from clustering.errors import ReaderError
 from clustering.readers.archive import Archive, Member
 from clustering.readers.cursor import Cursor
 from clustering.readers.limits import Limits
@@ -23,6 +25,20 @@ from clustering.tensors import Tensor, TensorListing
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _PLAIN_CHUNK = 4_096
+_OURS = re.compile(r"^(pytorch_|diffusion_pytorch_|adapter_|open_clip_)")
+"""Names that only PyTorch checkpoints have."""
+_OTHERS = {
+    b"\x1f\x8b": "a gzip file",
+    b"x\x9c": "a zlib file (joblib)",
+    b"x\xda": "a zlib file (joblib)",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x06\0\0\0": "a CTranslate2 model",
+    b"\xba\x16\x4f\x2f": "a fastText model",
+    b"lmgg": "a GGML file older than GGUF",
+    b"tjgg": "a GGML file older than GGUF",
+    b"fmgg": "a GGML file older than GGUF",
+}
 _SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".pdparams")
 
 
@@ -47,7 +63,7 @@ class PytorchReader:
         elif head[:1] == b"\x80" or head[:1] in {b"(", b"}", b"]", b"c"}:
             root, machine, kind = _stream(source, limits)
         else:
-            raise refusal(source.label, "neither a zip archive nor a pickle")
+            raise _foreign(source.label, head)
         named, container = state_dict(root, source.label, limits)
         foreign = list(machine.foreign)
         if not named:
@@ -56,6 +72,15 @@ class PytorchReader:
         tensors = tuple(_tensor(name, record, source.label, limits) for name, record in named)
         metadata: dict[str, Any] = {"kind": kind, "container": printable(container, 200), "foreign_globals": foreign}
         return TensorListing(tensors, self.format, (source.label,), metadata)
+
+
+def _foreign(label: str, head: bytes) -> ReaderError:
+    """The error for a file that PyTorch did not write: damage, or another format called `.bin` or `.pkl`."""
+    name = label.rpartition("/")[2].lower()
+    kind = next((kind for magic, kind in _OTHERS.items() if head.startswith(magic)), None)
+    if kind is None and (name.endswith((".pt", ".pth", ".pdparams")) or _OURS.search(name)):
+        return refusal(label, "neither a zip archive nor a pickle")
+    return no_weights(label, f"{kind or 'a binary file of another program'}, which is not read")
 
 
 def _tensor(name: str, record: TensorRecord, label: str, limits: Limits) -> Tensor:

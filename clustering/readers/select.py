@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from clustering.bytesource import ByteSource, FileAccess
 from clustering.errors import MissingExtraError, NoWeightsError, ReaderError
 from clustering.quantization.logical import logical
-from clustering.readers.artifacts import Artifact, complete_without, find_artifacts, is_index
+from clustering.readers.artifacts import Artifact, complete_without, find_artifacts, is_index, other_parts
 from clustering.readers.gguf_names import translated
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
 from clustering.readers.local import Counted
@@ -128,7 +128,8 @@ class _Reading:
         for artifact in [one for one in artifacts if one.files][:ATTEMPTS]:
             listing = self._attempt(artifact.files[0], lambda one=artifact: self._read(one))  # type: ignore[misc]
             if listing is not None:
-                return listing
+                unread = other_parts(artifact, artifacts)
+                return replace(listing, incomplete=(*listing.incomplete, *unread)) if unread else listing
         return self._names(artifacts)
 
     def _read(self, artifact: Artifact) -> TensorListing | None:

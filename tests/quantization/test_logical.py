@@ -302,6 +302,26 @@ CASES = {
         "exl3",
         3,
     ),
+    "quip": (
+        {
+            f"{DOWN}.Qidxs": ("I16", (128, 64)),
+            f"{DOWN}.SU": ("F16", (512,)),
+            f"{DOWN}.SV": ("F16", (128,)),
+            f"{DOWN}.Wscale": ("F32", ()),
+            f"{DOWN}.codebook_id": ("I64", ()),
+        },
+        None,
+        {f"{DOWN}.weight": ("I2", (128, 512))},
+        "quip",
+        2,
+    ),
+    "eetq": (
+        {f"{DOWN}.weight": ("I8", (512, 128)), f"{DOWN}.weight_scales": ("F16", (128,))},
+        {"quantization_config": {"quant_method": "eetq"}},
+        {f"{DOWN}.weight": ("I8", (128, 512))},
+        "eetq",
+        8,
+    ),
     "quanto": (
         {
             f"{Q}.weight._data": ("I8", (256, 128)),

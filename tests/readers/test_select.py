@@ -393,3 +393,44 @@ def test_slices_that_cannot_be_put_together_are_refused(package, safetensors_fil
     result = read_weights(package({f"consolidated.0{n}.safetensors": part for n in range(2)}))
     assert result.listing is None
     assert "cannot be told how a.weight was cut" in result.damaged[0][1]
+
+
+@pytest.mark.parametrize(
+    ("path", "head"),
+    [
+        ("model.bin", b"\x06\0\0\0\x0cWhisperSpec"),
+        ("openvino_model.bin", bytes(64)),
+        ("cc.en.300.bin", b"\xba\x16\x4f\x2f" + bytes(20)),
+        ("sklearn_model.pkl", b"x\x9c" + bytes(20)),
+        ("model.pkl", b"\x80\x04cjoblib.numpy_pickle\nNumpyArrayWrapper\n" + bytes(20)),
+    ],
+)
+def test_formats_of_other_programs_are_not_damage(package, path, head):
+    result = read_weights(package({path: head}))
+    assert result.listing is None
+    assert result.damaged == ()
+    assert "not read" in result.skipped[0][1]
+
+
+@pytest.mark.parametrize("path", ["pytorch_model.bin", "model.pt", "adapter_model.bin"])
+def test_a_torch_file_without_a_torch_head_is_damage(package, path):
+    assert read_weights(package({path: b"<!DOCTYPE html>"})).damaged
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["model.onnx", "model_quantized.onnx", "model_fp16.onnx"], ()),
+        (["decoder_model.onnx", "decoder_model_merged.onnx", "decoder_with_past_model.onnx", "encoder_model.onnx"],
+         ("decoder_with_past_model.onnx", "encoder_model.onnx")),
+        (["encoder_model_fp16.onnx", "decoder_model_fp16.onnx"], ("encoder_model_fp16.onnx",)),
+        (["a/encoder_model.onnx", "b/decoder_model.onnx"], ()),
+        (["vision_encoder.onnx", "model.onnx"], ()),
+        (["my-detector.onnx"], ()),
+    ],
+)  # fmt: skip
+def test_parts_of_an_onnx_export_are_not_the_whole(package, paths, expected):
+    graph = b"\x2a\x07" + b"\x08\x02\x10\x01\x42\x01w"
+    data = b"\x3a" + bytes([len(graph)]) + graph
+    result = read_weights(package(dict.fromkeys(paths, data)))
+    assert result.listing.incomplete == expected

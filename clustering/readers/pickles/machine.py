@@ -10,7 +10,7 @@ from typing import Any
 
 from clustering.readers.cursor import Cursor
 from clustering.readers.limits import Limits
-from clustering.readers.messages import printable
+from clustering.readers.messages import no_weights, printable
 from clustering.readers.pickles.builders import BUILDERS, KNOWN_INERT, MisuseError
 from clustering.readers.pickles.dtypes import STORAGE_DTYPES, TORCH_DTYPES
 from clustering.readers.pickles.values import Blob, ElementType, Global, Instance, Storage, TensorRecord
@@ -136,6 +136,9 @@ class Machine:
         self.push(self._resolve(module, name))
 
     def _resolve(self, module: str, name: str) -> Any:
+        if module.startswith("joblib."):
+            # Its arrays lie between the opcodes, with lengths that only the arrays' types tell.
+            raise no_weights(self.cursor.source.label, "a joblib file, whose arrays are not read")
         if module == "torch" and name in TORCH_DTYPES:
             return ElementType(TORCH_DTYPES[name])
         key = (module, name)
