@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from naming.lexicon import Lexicon
-from naming.text import is_word_character
+from naming.text import is_word_character, plain
 
 _CHUNK = re.compile(r"[^\W_]+")
 _ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
@@ -38,7 +38,11 @@ class Atoms:
         ends: list[int] = []
         chunks: list[int] = []
         keys: list[str] = []
-        spans = [match.span() for match in _CHUNK.finditer(repo)] if repo.isascii() else _word_runs(repo)
+        if repo.isascii():
+            spans = [match.span() for match in _CHUNK.finditer(repo)]
+        else:
+            spans = _word_runs(repo)
+            repo = plain(repo)
         cache = self._cache
         for number, (start, end) in enumerate(spans):
             chunk = repo[start:end]

@@ -257,7 +257,8 @@ def quantization_facts(segment: Segment) -> tuple[str, float | None]:
     """Method and bits that a quantization component states; an empty method or None where it does not say."""
     entry = segment.entry
     if entry is not None and (entry.get("method") or entry.get("bits")):
-        return str(entry.get("method") or ""), entry.get("bits")
+        method = entry.get("method") or (entry.value if entry.category == "dtype" else "")
+        return str(method), entry.get("bits")
     text = segment.key
     digits = re.search(r"\d+(?:\.\d+)?", segment.text.replace("_", "."))
     if segment.kind == "gguf":

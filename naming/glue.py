@@ -10,14 +10,14 @@ from naming.segment import Segment
 
 _CONVERTED = re.compile(r"([a-z]{4,}?)(?:fied|fy|ified|ized|ised)")
 """`LLaMAfied`: weights of one family in the layout of another."""
-_CONVERSIONS = ("fied", "fy", "ized", "ised")
+CONVERSIONS = ("fied", "fy", "ized", "ised")
 _WORTHY_SHAPES = frozenset(["parameters", "experts_each", "dotted", "version", "kilo", "bits", "integers", "gguf"])
 FUSED = ("roberta", "deberta", "electra", "berta", "bert", "llama", "mistral", "qwen", "t5", "bart")
 """Family words which, at the end of a lower-case word, make a brand of that family (`hebert`, `molt5`).
 Shorter or more ordinary ones (`vit` in affidavit, `clip` in paperclip) are never looked for; `bart` (hobart) only in
 words of capitals."""
 _NOT_FUSED = re.compile(
-    r"(?:ro|hu|her|gil|hil|dil|nor|lam|eg|cuth|os|engel|dago|fil|col|hum|wil|al|phil|adel|ethel|wal|sche|de|da|li|"
+    r"^(?:ro|hu|her|gil|hil|dil|nor|lam|eg|cuth|os|engel|dago|fil|col|hum|wil|al|phil|adel|ethel|wal|sche|de|da|li|"
     r"ru|si|gis|rim|cul|dieu|dau|flau|jou|schu|sie|lie)bert(?:s|son|a)?$|^(?:alberta|roberta|o?llama)$"
 )
 """Given names and words that end in a family's name without meaning it (Hubert, Flaubert are families themselves)."""
@@ -35,7 +35,7 @@ def settle_chunk(repo: str, pieces: list[Segment], lexicon: Lexicon) -> list[Seg
         merged.append(piece)
     if any(piece.text[:1] in "FMLEDP" and CLASS_SUFFIX.fullmatch(piece.text) for piece in merged):
         return merged
-    if len(merged) > 1 and _is_one_word(merged):
+    if len(merged) > 1 and (_is_one_word(merged) or _is_conversion(merged, lexicon)):
         words = len(merged)
         while words > 1 and merged[words - 1].kind in _WORTHY_SHAPES:
             words -= 1
@@ -49,6 +49,14 @@ def settle_chunk(repo: str, pieces: list[Segment], lexicon: Lexicon) -> list[Seg
         if not piece.entries and piece.kind == "word":
             find_fused(piece, lexicon)
     return merged
+
+
+def _is_conversion(pieces: list[Segment], lexicon: Lexicon) -> bool:
+    """Whether the pieces are a family's word made a verb (`LLaMAfied`)."""
+    if not pieces[-1].key.endswith(CONVERSIONS):
+        return False
+    converted = _CONVERTED.fullmatch("".join(piece.key for piece in pieces))
+    return converted is not None and lexicon.architecture(converted[1]) is not None
 
 
 def _worth_cutting(piece: Segment, behind: Segment | None) -> bool:
@@ -71,14 +79,14 @@ def _worth_cutting(piece: Segment, behind: Segment | None) -> bool:
 def find_fused(piece: Segment, lexicon: Lexicon) -> None:
     """Give a word that ends in a family's word, or says a conversion to a family, that family's meaning."""
     key = piece.key
-    if key.endswith(_CONVERSIONS):
+    if key.endswith(CONVERSIONS):
         converted = _CONVERTED.fullmatch(key)
         entry = lexicon.architecture(converted[1]) if converted else None
         if entry is not None:
             piece.entries = (entry,)
             piece.note = "converted"
             return
-    if not key.endswith(FUSED):
+    if piece.entries or not key.endswith(FUSED):
         return
     family = next(word for word in FUSED if key.endswith(word))
     place = len(key) - len(family)

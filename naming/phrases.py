@@ -101,6 +101,8 @@ def _general_parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, .
         return left, right
     first = {entry.category for entry in left} & _ITEMS
     second = {entry.category for entry in right} & _ITEMS
+    if phrase.get("bits_per_weight"):
+        return None  # `q4_k_m` is one type
     family = _family_meaning(left)
     if family is not None and right and not family.word:
         return (family,), right  # `electra-generator`

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from naming import patterns
 from naming.atoms import Atoms
-from naming.glue import find_fused, settle_chunk
+from naming.glue import CONVERSIONS, find_fused, settle_chunk
 from naming.lexicon import REACH_KEY, Entry, Lexicon
 from naming.segment import Segment
 from naming.text import is_word_character
@@ -129,6 +129,8 @@ class Segmenter:
                     if key in cuts and piece.end - piece.start > len(key):
                         result += self._cut_phrases(repo, folded, [piece])
                     else:
+                        if key.endswith(CONVERSIONS):
+                            find_fused(piece, self.lexicon)
                         result.append(piece)
                 else:
                     if kind == "word":

@@ -44,17 +44,24 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    return "".join(map(_fold_character, text))
+    return "".join(map(_lower_character, plain(text)))
 
 
-def _fold_character(character: str) -> str:
+def plain(text: str) -> str:
+    """The text with compatibility forms replaced, in its own case; as long as the text itself."""
+    return text if text.isascii() else "".join(map(_plain_character, text))
+
+
+def _plain_character(character: str) -> str:
     if character.isascii():
-        return character.lower()
-    plain = unicodedata.normalize("NFKC", character)
-    if len(plain) != 1:
         return character
-    lowered = plain.lower()
-    return lowered if len(lowered) == 1 else plain
+    form = unicodedata.normalize("NFKC", character)
+    return form if len(form) == 1 else character
+
+
+def _lower_character(character: str) -> str:
+    lowered = character.lower()
+    return lowered if len(lowered) == 1 else character
 
 
 def is_word_character(character: str) -> bool:

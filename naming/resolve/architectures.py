@@ -211,6 +211,9 @@ def _other_meaning_wins(scene: Scene, place: int, segment: Segment, *, strong: b
         return False
     if scene.timm:
         return segment.start > scene.tag_from
+    behind = scene.segments[place + 1].kind if place + 1 < len(scene.segments) else ""
+    if entry.get("generations") and behind in ("integer", "dotted", "release"):
+        return False
     return not (_sized(scene, place) or _beside_architecture(scene, place))
 
 

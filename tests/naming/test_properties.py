@@ -14,10 +14,14 @@ from naming.serialize import to_dict, to_line
 from naming.text import MAX_CHARACTERS, fold, is_word_character
 
 WORDS = st.sampled_from(
-    "bert base large uncased llama 2 3.1 7b 8x7B chat instruct vit patch16 224 swin tiny maskformer GPTQ int4 Q4_K_M gguf "
-    "finetuned squad2 en fr it zh v1.5 v0.1 L-12 H-768 A-12 distil roberta gpt2 t5 whisper small my-model cat 2507 "
-    "PubMedBERT KoELECTRA Qwen2.5VL albert sam opt bart in1k clip 22kto1k A3B E4B x4 16k 30B lora hf".split()
-)
+    [
+        "bert", "base", "large", "uncased", "llama", "2", "3.1", "7b", "8x7B", "chat", "instruct", "vit", "patch16",
+        "224", "swin", "tiny", "maskformer", "GPTQ", "int4", "Q4_K_M", "gguf", "finetuned", "squad2", "en", "fr",
+        "it", "zh", "v1.5", "v0.1", "L-12", "H-768", "A-12", "distil", "roberta", "gpt2", "t5", "whisper", "small",
+        "my-model", "cat", "2507", "PubMedBERT", "KoELECTRA", "Qwen2.5VL", "albert", "sam", "opt", "bart", "in1k",
+        "clip", "22kto1k", "A3B", "E4B", "x4", "16k", "30B", "lora", "hf",
+    ]
+)  # fmt: skip
 SEPARATORS = st.sampled_from(["-", "_", ".", "", " ", "/", "--", "+"])
 NAMES = st.lists(st.tuples(WORDS, SEPARATORS), min_size=1, max_size=9).map(
     lambda pairs: "".join(word + separator for word, separator in pairs)
@@ -104,7 +108,7 @@ def test_folding_keeps_every_offset(text):
         "aA" * (MAX_CHARACTERS // 2),
         "bert" * (MAX_CHARACTERS // 4),
         "bert-" * (MAX_CHARACTERS // 5),
-        "７b-" * (MAX_CHARACTERS // 3),
+        "\uff17b-" * (MAX_CHARACTERS // 3),
         "-" * MAX_CHARACTERS,
         "न्" * (MAX_CHARACTERS // 2),
         "9" * MAX_CHARACTERS,
@@ -129,7 +133,9 @@ def test_what_is_no_name_is_refused_by_one_exception(name):
 
 def test_a_stream_reports_refused_names_and_goes_on():
     refused = []
-    parsed = list(parse_names(["bert", "", "t5-small"], on_refused=lambda name, error: refused.append((name, str(error)))))
+    parsed = list(
+        parse_names(["bert", "", "t5-small"], on_refused=lambda name, error: refused.append((name, str(error))))
+    )
     assert [item.name for item in parsed] == ["bert", "t5-small"]
     assert refused == [("", "the name is empty")]
 
