@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from clustering.facts import Facts
 from dara.rules.common.families import accepted, squash
+from dara.rules.common.numbers import numbers_in
 from dara.rules.common.tables import table
 from dara.rules.contradicted_task import head_facts, heads_of
 from dara.subject import Subject
@@ -107,8 +108,9 @@ def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterat
 
 def _counts(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
     fact, claims = subject.facts.best("parameters"), parsed.claims_of("parameters")
-    if fact is None or len(claims) > 1 or subject.listing is None:
-        return
+    last = parsed.components[-1].category if parsed.components else ""
+    if fact is None or len(claims) > 1 or subject.listing is None or last == "dataset":
+        return  # behind a data set a number with a b is read as a part of it
     for word in draw.sample(COUNTS, 6):
         number = float(word[:-1]) * (1e9 if word[-1] == "b" else 1e6)
         if 0.4 < fact.value / number < 2.5:
@@ -233,12 +235,13 @@ def _inputs(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterat
     for kind, choices, codes in (
         ("patch_size", ("patch8", "patch14", "patch16", "patch32"), "DAR208"),
         ("image_size", ("224", "256", "336", "384", "512"), "DAR209"),
-        ("experts", ("4E", "8E", "16E", "64E", "128E"), "DAR206"),
+        ("experts", ("4", "8", "16", "64", "128"), "DAR206"),
     ):
         claims = parsed.claims_of(kind)
         if len(claims) != 1 or not any(letter.isdigit() for letter in claims[0].text):
             continue
-        for word in draw.sample(choices, 2):
+        for choice in draw.sample(choices, 2):
+            word = choice
             number = int(re.sub(r"\D", "", word))
             repo = (
                 _swap(parsed, claims[0], word) if str(number) not in re.findall(r"\d+", str(claims[0].value)) else None

@@ -55,9 +55,10 @@ class ContradictedHiddenSize(Rule):
 
 
 def _with_head_size(subject: Subject) -> Subject:
-    """Beside a number of heads (`8h-64d`) the width may be that of one head."""
+    """Beside a number of heads the width may be that of one head, as in `8h-64d`."""
     hidden, heads = subject.facts.best("hidden_size"), subject.facts.best("attention_heads")
-    if not subject.claims("attention_heads") or hidden is None or heads is None:
+    spelled = any(claim.text[-1:] in "dD" for claim in subject.claims("hidden_size"))
+    if not spelled or not subject.claims("attention_heads") or hidden is None or heads is None:
         return subject
     width, count = whole(hidden.value), whole(heads.value)
     if not width or not count or width % count:

@@ -9,7 +9,7 @@ from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Finding, Held, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
-from dara.rules.common.families import FamilyEvidence, gather, squash
+from dara.rules.common.families import FamilyEvidence, accepted, gather, squash
 from dara.rules.common.wording import listed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
@@ -104,8 +104,10 @@ def _published(evidence: FamilyEvidence) -> str:
 
 
 def _names_family(subject: Subject) -> bool:
-    """Whether the name states a family: the "small" of a brand alone is the brand's own."""
-    return any(claim.role in ("", "main") and claim.modality != "ambiguous" for claim in subject.claims("family"))
+    """Whether the name says the package's family: the "small" of a brand alone is the brand's own."""
+    evidence = gather(subject)
+    own = {evidence.declared, evidence.class_family} | evidence.declared_twins | evidence.measured_set
+    return any(own & accepted(claim) for claim in subject.claims("family") if claim.role in ("", "main"))
 
 
 def _compare(row: Mapping[str, Any], subject: Subject) -> tuple[list[Fact], list[tuple[Fact, Any]]]:
