@@ -243,10 +243,10 @@ def _inputs(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterat
         for choice in draw.sample(choices, 2):
             word = choice
             number = int(re.sub(r"\D", "", word))
-            repo = (
-                _swap(parsed, claims[0], word) if str(number) not in re.findall(r"\d+", str(claims[0].value)) else None
-            )
-            if repo is not None and word[-1:].isdigit() == claims[0].text[-1:].isdigit():
+            if kind == "experts":  # `8x7B` and `128E` keep what stands around the number
+                word = re.sub(r"^\d+", word, claims[0].text)
+            repo = _swap(parsed, claims[0], word) if number not in numbers_in(claims[0].value) else None
+            if repo is not None and (kind == "experts" or word[-1:].isdigit() == claims[0].text[-1:].isdigit()):
                 yield _renamed(kind.replace("_", " "), parsed, subject, repo, codes)
 
 
