@@ -154,6 +154,10 @@ def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> No
     if result.listing is not None:
         known.listing = logical(result.listing, known.config)
         facts.extend(measured_facts(known.listing, known.config))
+    if result.components:
+        from clustering.parts_diffusion import pipeline_parts
+
+        known.parts = pipeline_parts(result.components)
 
 
 def _built_listing(
@@ -187,7 +191,14 @@ def _identify(listing: TensorListing, known: Measurement) -> None:
     from clustering.parts import decompose
     from corpora.reference import load_reference
 
-    known.parts = decompose(listing, known.config)
-    known.identification = load_reference().identify(listing)
+    reference = load_reference()
+
+    def surely(part: TensorListing) -> str | None:
+        best = reference.identify(part).family
+        return best[0].model_type if best and best[0].score >= SURE_FAMILY else None
+
+    if not known.parts:  # a pipeline's folders are its parts already
+        known.parts = decompose(listing, known.config, identify=surely)
+    known.identification = reference.identify(listing)
     if not listing.names_only:
         known.fingerprint = fingerprint(listing)
