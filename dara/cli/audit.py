@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from clustering.text import escape
 from dara.cli.output import Color, color_for, report_sink, warn
-from dara.errors import UsageError
+from dara.errors import NothingAuditableError, UsageError
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.settings import ConfidenceWord, FailOn, Persona, Settings
 
-OutputFormat = Literal["text", "json", "jsonl", "sarif", "markdown", "html"]
+OutputFormat = Literal["text", "json", "jsonl", "sarif", "markdown", "html", "github"]
 
 Name = Annotated[
     str | None, typer.Option("--name", metavar="OWNER/REPO", help="The name to check the package against.")
@@ -33,6 +34,10 @@ Baseline = Annotated[Path | None, typer.Option(metavar="FILE", help="Leave out t
 WriteBaseline = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the findings of this run as a baseline and exit 0.")
 ]
+Also = Annotated[
+    list[str] | None,
+    typer.Option("--also", metavar="FORMAT=FILE", help="Write the report in this form here too; may be repeated."),
+]
 ColorOption = Annotated[Color, typer.Option("--color", help="Colour in the terminal report.")]
 
 
@@ -46,6 +51,7 @@ def audit(
     offline: Annotated[bool, typer.Option("--offline", help="Never use the network; the hub's cache is read.")] = False,
     output_format: Format = "text",
     output: Output = None,
+    also: Also = None,
     select: Select = None,
     ignore: Ignore = None,
     min_confidence: MinConfidence = None,
@@ -62,6 +68,7 @@ def audit(
     Example: dara audit facebook/deit-small-patch16-224
     """
     settings = _settings(select, ignore, min_confidence, fail_on, persona)
+    forms = _forms(also)
     if name is not None and len(targets) > 1:
         raise UsageError("--name names one package, but there are several targets")
     from dara.audit import audit_all
@@ -69,15 +76,19 @@ def audit(
     results = audit_all(
         targets, name=name, revision=revision, offline=offline, settings=settings, baseline=_read_baseline(baseline)
     )
-    _finish(results, settings, output_format, output, write_baseline, color)
+    _finish(results, settings, output_format, output, write_baseline, color, forms)
 
 
 def lint(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that is to be published.")],
+    targets: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR|FILE...", help="Folders that are to be published, or files of them as a hook has."),
+    ],
     *,
     name: Name = None,
     output_format: Format = "text",
     output: Output = None,
+    also: Also = None,
     select: Select = None,
     ignore: Ignore = None,
     min_confidence: MinConfidence = None,
@@ -89,13 +100,24 @@ def lint(
 ) -> None:
     """Check a folder before it is published: offline, light, no deep-learning library.
 
+    For a file the package that holds it is checked; files of no package, and packages that hold nothing to check yet,
+    do not fail a commit.
+
     Example: dara lint ./my-model --name acme/roberta-base-sentiment
     """
     settings = _settings(select, ignore, min_confidence, fail_on, persona)
+    forms = _forms(also)
     from dara.audit import audit_all
+    from dara.lint_targets import packages_of
 
+    folders, strays = packages_of(targets, Path.cwd())
+    if name is not None and len(folders) > 1:
+        raise UsageError(f"--name names one package, but there are {len(folders)}; call the folders OWNER--REPO")
+    if not folders:
+        warn(f"{len(strays)} files belong to no package; nothing to check")
+        raise typer.Exit(0)
     results = audit_all(
-        [str(folder)],
+        [str(folder) for folder in folders],
         name=name,
         offline=True,
         local_only=True,
@@ -103,7 +125,9 @@ def lint(
         settings=settings,
         baseline=_read_baseline(baseline),
     )
-    _finish(results, settings, output_format, output, write_baseline, color)
+    if any(target.is_file() for target in targets):
+        results = _without_empty(results)
+    _finish(results, settings, output_format, output, write_baseline, color, forms)
 
 
 def fingerprint(
@@ -150,6 +174,35 @@ def _settings(
     )
 
 
+def _forms(options: Sequence[str] | None) -> list[tuple[str, Path]]:
+    """Pairs of format and file of `--also`.
+
+    Raises:
+        UsageError: for another form, or for a format that does not exist.
+    """
+    from dara.reports.registry import format_names
+
+    pairs = []
+    for option in options or ():
+        form, _, file = option.partition("=")
+        if form not in format_names() or not file:
+            known = ", ".join(format_names())
+            raise UsageError(f"--also is FORMAT=FILE with one of {known}, not '{escape(option)}'")
+        pairs.append((form, Path(file)))
+    return pairs
+
+
+def _without_empty(results: Sequence[AuditResult]) -> list[AuditResult]:
+    """Results without the packages that hold nothing to check; each is told."""
+    kept = []
+    for result in results:
+        if isinstance(result, FailedAudit) and result.exit_code == NothingAuditableError.exit_code:
+            warn(f"{result.message}; not checked")
+        else:
+            kept.append(result)
+    return kept
+
+
 def _words(options: Sequence[str]) -> list[str]:
     return [word for option in options for word in option.split(",")]
 
@@ -167,6 +220,7 @@ def _finish(
     output: Path | None,
     write_baseline: Path | None,
     color: Color,
+    also: Sequence[tuple[str, Path]] = (),
 ) -> None:
     from dara.reports.registry import format_of
     from dara.reports.text import TextReport
@@ -178,6 +232,9 @@ def _finish(
                 TextReport(color=color_for(color, sink)).write(results, sink)
             else:
                 format_of(output_format).write(results, sink)
+        for form, path in also:
+            with report_sink(path) as sink:
+                format_of(form).write(results, sink)
     problem = _report_problems(results)
     if write_baseline is not None:
         from dara.baseline import write_baseline as write

@@ -7,7 +7,7 @@ from dara.reports.interface import ReportFormat
 
 def format_names() -> tuple[str, ...]:
     """Names of the formats, as `--format` takes them."""
-    return ("text", "json", "jsonl", "sarif", "markdown", "html")
+    return ("text", "json", "jsonl", "sarif", "markdown", "html", "github")
 
 
 def format_of(name: str) -> ReportFormat:
@@ -16,6 +16,7 @@ def format_of(name: str) -> ReportFormat:
     Raises:
         KeyError: when there is none.
     """
+    from dara.reports.github import GithubReport
     from dara.reports.html import HtmlReport
     from dara.reports.json_v1 import JsonLinesReport, JsonReport
     from dara.reports.markdown import MarkdownReport
@@ -29,5 +30,6 @@ def format_of(name: str) -> ReportFormat:
         SarifReport(),
         MarkdownReport(),
         HtmlReport(),
+        GithubReport(),
     )
     return {item.name: item for item in formats}[name]

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from dara import __version__
 from dara.baseline import key_of
@@ -17,6 +18,7 @@ from dara.findings import Finding, Severity
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.reports.document import claim_document, escape, fact_document
 from dara.reports.interface import ReportFormat
+from dara.reports.places import place_of
 from dara.rules.interface import DOCS_URL
 from dara.rules.registry import all_rules
 
@@ -97,10 +99,13 @@ def _results(report: AuditReport, index: dict[str, int]) -> Iterator[dict[str, A
 
 def _location(report: AuditReport, finding: Finding) -> dict[str, Any]:
     """The file that shows the defect; a finding without one points at config.json, which every package page shows."""
-    source = finding.fact.source.partition(":")[0] if finding.fact else ""
-    uri = source if source and " " not in source and "." in source else "config.json"
+    place = place_of(report, finding)
+    uri = quote(escape(place.path), safe="/") if place else "config.json"
     return {
-        "physicalLocation": {"artifactLocation": {"uri": escape(uri)}, "region": {"startLine": 1}},
+        "physicalLocation": {
+            "artifactLocation": {"uri": uri},
+            "region": {"startLine": (place.line if place else None) or 1},
+        },
         "logicalLocations": [
             {"fullyQualifiedName": escape(report.package.name or report.package.location), "kind": "module"}
         ],

@@ -22,7 +22,7 @@ def render(name: str, *results: AuditReport | FailedAudit) -> str:
 
 
 def test_registry_is_pinned() -> None:
-    assert format_names() == ("text", "json", "jsonl", "sarif", "markdown", "html")
+    assert format_names() == ("text", "json", "jsonl", "sarif", "markdown", "html", "github")
     assert [format_of(name).name for name in format_names()] == list(format_names())
 
 
@@ -154,3 +154,57 @@ def test_sarif_says_what_it_left_out(report: AuditReport, monkeypatch: pytest.Mo
     run = json.loads(render("sarif", report, report, report))["runs"][0]
     assert len(run["results"]) == 2
     assert "1 results are left out" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+
+
+def on_disk(report: AuditReport, folder: Path) -> AuditReport:
+    """The report as if the package were in a folder that has a config.json."""
+    from dataclasses import replace
+
+    from clustering.facts import Fact
+
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{\n  "hidden_size": 768,\n  "model_type": "bert"\n}\n')
+    source = Fact("family", "bert", "declared", "config.json: model_type")
+    findings = (replace(report.findings[0], fact=source),)
+    return replace(
+        report,
+        package=replace(report.package, location=str(folder)),
+        outcomes=replace(report.outcomes, findings=findings),
+    )
+
+
+def test_annotations_have_file_and_line(report: AuditReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    placed = on_disk(report, tmp_path / "models, all" / "acme--roberta-base")
+    first, *others = render("github", placed).splitlines()
+    file = "models%2C all/acme--roberta-base/config.json"
+    assert first.startswith(f"::error file={file},line=3,title=DAR101 contradicted-family::acme/roberta-base is defec")
+    assert "%0A- config.json: model_type = bert" in first
+    assert all(not line.startswith("::") for line in others)
+    result = json.loads(render("sarif", placed))["runs"][0]["results"][0]
+    assert result["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": "models%2C%20all/acme--roberta-base/config.json"},
+        "region": {"startLine": 3},
+    }
+
+
+def test_annotations_without_a_place_have_no_line(report: AuditReport) -> None:
+    from dataclasses import replace
+
+    hub = replace(report, package=replace(report.package, source="hub"))
+    assert render("github", hub).startswith("::error title=DAR101 contradicted-family::")
+    bare = replace(report, package=replace(report.package, location="does-not-exist"))
+    first = render("github", bare).splitlines()[0]
+    assert first.startswith("::error file=does-not-exist/model.safetensors,title=") or ",line=" not in first
+
+
+def test_a_name_cannot_begin_a_workflow_command(report: AuditReport) -> None:
+    from dataclasses import replace
+
+    name = "x\n::set-env name=PATH::/tmp\r\n::error::%0A"
+    evil = replace(report, package=replace(report.package, name=name, source="hub"))
+    failed = FailedAudit(name, name, 3)
+    lines = render("github", evil, failed).splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith(("::error title=", "dara: ")) for line in lines)
+    assert all("\n" not in line and "%0A%0A" not in line for line in lines)
