@@ -11,6 +11,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
 from benchmarks.verdict_data import DATA
 from dara.rules.contradicted_parameters import HIGH, LOW, MIXTURE_HIGH, MIXTURE_LOW, SURE_HIGH, SURE_LOW

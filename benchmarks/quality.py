@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
+
 from benchmarks.verdict_data import Case, family_cases, generated_cases, grouped_interval, hub_cases
 from benchmarks.verdict_runs import accusations, judge, subject_of, table
 from clustering.identity import Identification

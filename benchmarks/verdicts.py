@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
+
 from benchmarks.mutations import RENAMES, Mutation, harmless, swapped
 from benchmarks.verdict_data import DATA, Case, family_cases, hub_cases
 from benchmarks.verdict_runs import accusations, declared_subject, judge, kinship, subject_of, table
@@ -26,6 +28,7 @@ from clustering.facts import Facts
 from clustering.tensors import Tensor, TensorListing
 from dara.findings import Severity
 from dara.rules.common.families import gather
+from dara.rules.registry import all_rules
 from dara.subject import Subject
 
 
@@ -111,8 +114,14 @@ def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> lis
     return chosen
 
 
-def mutation_figures(packages: list[tuple[str, Subject]], count: int, seed: int, *, listing: bool) -> None:
-    """Recall per kind of change, and false errors on renames that keep the meaning."""
+def mutation_figures(
+    packages: list[tuple[str, Subject]], count: int, seed: int, *, listing: bool
+) -> dict[str, dict[str, float | int]]:
+    """Recall per kind of change, and false errors on renames that keep the meaning.
+
+    Returns:
+        Figures by rule: `changes` that a rule is about, the share it `found`, findings `on_truthful` packages.
+    """
     from naming import parse_name
 
     start = time.perf_counter()
@@ -121,6 +130,8 @@ def mutation_figures(packages: list[tuple[str, Subject]], count: int, seed: int,
     total: Counter[str] = Counter()
     sources: dict[str, set[str]] = defaultdict(set)
     missed: dict[str, Mutation] = {}
+    about: Counter[str] = Counter()
+    by_rule: Counter[str] = Counter()
     for mutation in sorted(mutations(packages, count, seed), key=lambda item: id(item.subject)):
         found = accusations(judge(mutation.subject, mutation.name))
         total[mutation.kind] += 1
@@ -128,6 +139,9 @@ def mutation_figures(packages: list[tuple[str, Subject]], count: int, seed: int,
         caught[mutation.kind] += bool(found)
         hit = any(finding.code in mutation.codes for finding in found)
         exact[mutation.kind] += hit
+        codes = {finding.code for finding in found} & mutation.codes
+        about.update(codes or {min(mutation.codes)})
+        by_rule.update(codes)
         if not hit:
             missed.setdefault(f"{mutation.kind} {mutation.name.rpartition('/')[2]}", mutation)
     rows = [
@@ -160,6 +174,16 @@ def mutation_figures(packages: list[tuple[str, Subject]], count: int, seed: int,
         for key in sorted(missed):
             print(f"  miss  {key} ({missed[key].origin})")
         print("\n".join(notes))
+    reported = Counter(finding.code for name, subject in packages for finding in judge(subject, name).findings)
+    return {
+        rule.code: {
+            "changes": about[rule.code],
+            "found": round(by_rule[rule.code] / about[rule.code], 4) if about[rule.code] else 0,
+            "on_truthful": reported[rule.code],
+            "truthful": len(packages),
+        }
+        for rule in all_rules()
+    }
 
 
 def naive_figures() -> None:
@@ -206,6 +230,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--list", action="store_true", help="list every miss once")
+    parser.add_argument("--write", type=Path, help="file for the figures of each rule, as JSON")
     args = parser.parse_args()
     naive_figures()
     packages = truthful(args.packages)
@@ -213,7 +238,10 @@ def main() -> int:
         from benchmarks.verdict_data import generated_cases
 
         packages = [(case.name, declared_subject(case.config)) for case in generated_cases() if case.mismatch is False]
-    mutation_figures(packages, args.count, args.seed, listing=args.list)
+    figures = mutation_figures(packages, args.count, args.seed, listing=args.list)
+    if args.write is not None:
+        document = {"seed": args.seed, "mutations": args.count, "packages": len(packages), "rules": figures}
+        args.write.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 
 
