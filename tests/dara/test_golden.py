@@ -19,7 +19,7 @@ from dara.reports.registry import format_names, format_of
 from dara.reports.text import TextReport
 
 GOLDEN = Path(__file__).parent / "golden"
-SUFFIX = {"text": "txt", "json": "json", "jsonl": "jsonl", "sarif": "sarif", "markdown": "md", "html": "html"}
+SUFFIX = {"text": "txt", "json": "jsonl", "sarif": "sarif", "markdown": "md", "html": "html"}
 
 
 @pytest.fixture(scope="module")
