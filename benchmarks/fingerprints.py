@@ -113,7 +113,8 @@ def report(
     total = tally["packages"]
     print(
         f"{mode}: family or twin first {(tally['exact'] + tally['twin']) / total:.2%} "
-        f"(itself {tally['exact'] / total:.2%}), unknown {tally['unknown'] / total:.2%}, n={total}, {seconds * 1e3:.0f} ms each"
+        f"(itself {tally['exact'] / total:.2%}), unknown {tally['unknown'] / total:.2%}, n={total}, "
+        f"{seconds * 1e3:.0f} ms each"
     )
 
 

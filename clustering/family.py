@@ -6,7 +6,7 @@ shape. Their answers are combined at the end, and `Identification.structure_only
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log
@@ -14,6 +14,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.family_calibrate import probability
 from clustering.family_index import FamilyIndex, decode_template
 from clustering.family_templates import Template
 from clustering.family_tokens import shape_tokens
@@ -27,7 +28,19 @@ CANDIDATES = 80
 """Templates verified per package; on held-out sizes the right one was among the first 40."""
 NAMED_CANDIDATES = 24
 """Layouts taken from the vocabulary channel."""
-EXACT = 1 - 1e-9
+UNCALIBRATED = 0.3
+"""Threshold of an index that carries no calibration."""
+CONVINCING, CONVINCING_NAMES = 0.97, 0.6
+"""Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
+NARROW = 3
+PROMISING = 0.12
+SECOND_LOOKS = 20
+"""Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one."""
+EXACT = 1 - 1e-6
+"""Overlap from which a template explains a package completely (the counts are solved in floating point)."""
+IN_ORDER = 0.9
+"""Order agreement from which the stored order is taken for definition order, and then used against other templates."""
+_ORDER_SLACK = 0.03
 _SHOWN = 5
 
 
@@ -67,13 +80,10 @@ class FamilyScorer:
         return template, plan(template), template.tables()
 
     def _rarity(self) -> dict[int, float]:
-        """log(families / families whose library default has the size)."""
-        index = self.index
-        owner = np.repeat(index.layout_family, np.diff(index.usual_offsets))
-        pairs = np.unique(np.stack([index.usual, owner]), axis=1)
-        sizes, counts = np.unique(pairs[0], return_counts=True)
-        total = len(index.families)
-        return {int(s): log(total / int(c)) for s, c in zip(sizes, counts, strict=True) if s > 0}
+        """log(families / families that have a table of the size)."""
+        sizes, counts = np.unique(self.index.usual, return_counts=True)
+        total = len(self.index.families)
+        return {int(s): log(total / int(c)) for s, c in zip(sizes, counts, strict=True)}
 
     # -- public ----------------------------------------------------------------------------------------------------
 
@@ -98,9 +108,8 @@ class FamilyScorer:
             return self._by_names(names)
         observed = Observed([p.shape for p in parameters])
         structural = self._structural(observed)
-        fits = {c: f for c, f in structural.items()}
-        both = self._both(observed, names, fits)
-        return self._answer(self._rank_structure(fits, observed), both)
+        both = self._both(observed, names, structural)
+        return self._answer(self._rank_structure(structural), both)
 
     def architecture_class(self, listing: TensorListing) -> tuple[str, ...]:
         """Class names that fit the listing, best first."""
@@ -122,10 +131,24 @@ class FamilyScorer:
         """Fits of the most similar templates, by template number."""
         return self._structural(observed)
 
+    def first(
+        self, parameters: tuple[Parameter, ...], roots: frozenset[str], *, names: bool, without: str | None = None
+    ) -> Candidate | None:
+        """The best candidate for folded parameters, optionally as if a family were not in the index (calibration)."""
+        observed = Observed([p.shape for p in parameters])
+        fits = self._structural(observed)
+        if names:
+            ranked = self._both(observed, self._name_scores({p.star for p in parameters} | roots), fits)
+        else:
+            ranked = self._rank_structure(fits)
+        return next((c for c in ranked if c.family != without), None)
+
     # -- channels --------------------------------------------------------------------------------------------------
 
     def _names(self, parameters: tuple[Parameter, ...]) -> NDArray[np.float32]:
-        stars = {p.star for p in fold_tied(parameters)} | roots_of(parameters)
+        return self._name_scores({p.star for p in fold_tied(parameters)} | roots_of(parameters))
+
+    def _name_scores(self, stars: set[str] | frozenset[str]) -> NDArray[np.float32]:
         full = self._matcher.scores(stars)
         back_off = self._tail_matcher.scores({tail(s) for s in stars})
         return np.asarray(0.7 * full + 0.3 * back_off, dtype=np.float32)
@@ -143,18 +166,30 @@ class FamilyScorer:
         return [int(n) for n in best]
 
     def _structural(self, observed: Observed) -> dict[int, Fit]:
+        return self._fits(self._retrieve(observed), observed)
+
+    def _fits(self, numbers: Sequence[int], observed: Observed) -> dict[int, Fit]:
+        """Fits of templates: all with a narrow beam, then the promising ones that are not yet exact with a wide one."""
         fits: dict[int, Fit] = {}
-        for number in self._retrieve(observed):
+        for number in numbers:
             template, order, _ = self._template(number)
-            fits[number] = unify(template, order, observed)
+            fits[number] = unify(template, order, observed, NARROW)
+        best = max((fit.overlap for fit in fits.values()), default=0.0)
+        again = sorted((n for n in fits if best - PROMISING < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
+        for number in again[:SECOND_LOOKS]:
+            template, order, _ = self._template(number)
+            fits[number] = max(fits[number], unify(template, order, observed), key=lambda f: (f.overlap, f.order))
         return fits
 
     def _exact_sizes(self, layout: int, fit: Fit) -> float:
-        start, stop = self.index.usual_offsets[layout], self.index.usual_offsets[layout + 1]
-        usual = self.index.usual[start:stop].tolist()
         tables = self._template(int(self.index.layout_template[layout]))[2]
-        hits = {s for n, (s, u) in enumerate(zip(fit.sizes, usual, strict=True)) if s == u and n in tables}
-        return sum(self._size_idf.get(s, 0.0) for s in hits if s is not None)
+        found = {s for n, s in enumerate(fit.sizes) if n in tables and s is not None}
+        hits = found & self._sizes_of(int(self.index.layout_family[layout]))
+        return sum(self._size_idf.get(s, 0.0) for s in hits)
+
+    def _sizes_of(self, family: int) -> frozenset[int]:
+        start, stop = self.index.usual_offsets[family], self.index.usual_offsets[family + 1]
+        return frozenset(self.index.usual[start:stop].tolist())
 
     def _candidate(self, layout: int, fit: Fit | None, names: float) -> Candidate:
         index = self.index
@@ -169,27 +204,23 @@ class FamilyScorer:
             float(index.priors[family]),
         )
 
-    def _rank_structure(self, fits: dict[int, Fit], observed: Observed) -> list[Candidate]:
-        del observed
+    def _rank_structure(self, fits: dict[int, Fit]) -> list[Candidate]:
         found = [
             self._candidate(layout, fit, 0.0) for number, fit in fits.items() for layout in self._layouts_of[number]
         ]
-        return sorted(found, key=_structure_key)
+        return _rank(found, lambda c: c.fit.overlap if c.fit is not None else 0.0)
 
     def _both(self, observed: Observed, names: NDArray[np.float32], fits: dict[int, Fit]) -> list[Candidate]:
         fits = dict(fits)
         named = [int(n) for n in np.argsort(-names, kind="stable")[:NAMED_CANDIDATES] if names[n] > 0.1]
-        for layout in named:
-            number = int(self.index.layout_template[layout])
-            if number not in fits:
-                template, order, _ = self._template(number)
-                fits[number] = unify(template, order, observed)
+        wanted = {int(self.index.layout_template[layout]) for layout in named} - set(fits)
+        fits |= self._fits(sorted(wanted), observed)
         found = [
             self._candidate(layout, fit, float(names[layout]))
             for number, fit in fits.items()
             for layout in self._layouts_of[number]
         ]
-        return sorted(found, key=_joint_key)
+        return _rank(found, _joint)
 
     def _by_names(self, names: NDArray[np.float32]) -> Identification:
         best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]
@@ -198,28 +229,76 @@ class FamilyScorer:
         matches = self._matches(ranked, lambda c: c.names)
         return Identification(matches, (), "vocabulary" if matches else "none", reason="names only, no shapes")
 
-    def _matches(self, ranked: Sequence[Candidate], score: object) -> tuple[FamilyMatch, ...]:
-        assert callable(score)
-        result: dict[str, FamilyMatch] = {}
+    def _matches(self, ranked: Sequence[Candidate], score: Callable[[Candidate], float]) -> tuple[FamilyMatch, ...]:
+        """The best candidate of each family. Twins: those of the corpus, and whatever explains this package as well."""
+        best: dict[str, Candidate] = {}
         for candidate in ranked:
-            if candidate.family not in result:
-                result[candidate.family] = FamilyMatch(
-                    candidate.family, round(float(score(candidate)), 4), self.twins(candidate.family)
-                )
-            if len(result) == _SHOWN:
-                break
-        return tuple(result.values())
+            best.setdefault(candidate.family, candidate)
+        result: list[FamilyMatch] = []
+        for family, candidate in list(best.items())[:_SHOWN]:
+            equal = {f for f, c in best.items() if f != family and _same_graph(candidate, c)}
+            twins = tuple(sorted(equal | set(self.twins(family))))
+            result.append(FamilyMatch(family, round(float(score(candidate)), 4), twins))
+        return tuple(result)
+
+    def _chance(self, candidate: Candidate, channel: str) -> float:
+        """Calibrated probability that the candidate's family or a twin is right."""
+        known = self.index.meta.get("calibration", {}).get(channel)
+        overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
+        names = candidate.names if channel == "both" else 0.0
+        if known is None:
+            return (overlap + names) / 2 if channel == "both" else overlap
+        return probability(known["weights"], overlap, names)
+
+    def _limit(self, channel: str) -> float:
+        known = self.index.meta.get("calibration", {}).get(channel)
+        return float(known["threshold"]) if known is not None else UNCALIBRATED
 
     def _answer(self, structural: list[Candidate], both: list[Candidate]) -> Identification:
-        alone = self._matches(structural, lambda c: c.fit.overlap if c.fit else 0.0)
-        joint = self._matches(both, _joint)
-        return Identification(joint, alone, "both", reason="")
+        alone = self._matches(structural, lambda c: self._chance(c, "structure"))
+        joint = self._matches(both, lambda c: self._chance(c, "both"))
+        if alone and alone[0].score < self._limit("structure"):
+            alone = ()
+        if not joint or joint[0].score < self._limit("both"):
+            return Identification((), alone, "none", reason=_nearest(both))
+        return Identification(joint, alone, _channel(both[0]), reason=_why(both))
 
 
-def _structure_key(candidate: Candidate) -> tuple[float, float, float, str]:
-    fit = candidate.fit
-    assert fit is not None
-    return (-round(fit.overlap, 6), -round(fit.order, 1), -candidate.exact - candidate.prior, candidate.family)
+def _nearest(ranked: list[Candidate]) -> str:
+    if not ranked or ranked[0].fit is None:
+        return "resembles nothing in the reference corpus"
+    best = ranked[0]
+    explained = best.fit.overlap if best.fit is not None else 0.0
+    return f"resembles nothing known: the nearest, {best.family}, explains {explained:.0%} of the tensors"
+
+
+def _channel(best: Candidate) -> str:
+    """Which channel carries the answer."""
+    shapes = best.fit is not None and best.fit.overlap >= CONVINCING
+    named = best.names >= CONVINCING_NAMES
+    if shapes == named:
+        return "both"
+    return "structure" if shapes else "vocabulary"
+
+
+def _why(ranked: list[Candidate]) -> str:
+    """What told the first family from others that explain the shapes as well."""
+    best = ranked[0]
+    rivals = [c for c in ranked if c.family != best.family and _same_graph(best, c)]
+    if not rivals:
+        return ""
+    if best.names > max(c.names for c in rivals) + 1e-6:
+        return "tensor names tell it from families with the same graph"
+    if best.exact > max(c.exact for c in rivals):
+        return "table sizes of a published or default configuration tell it from families with the same graph"
+    return "several families have this graph; the one that most others derive from is listed first"
+
+
+def _same_graph(one: Candidate, other: Candidate) -> bool:
+    """Whether both explain every tensor of the package, in as good an order."""
+    if one.fit is None or other.fit is None or min(one.fit.overlap, other.fit.overlap) < EXACT:
+        return False
+    return max(one.fit.order, other.fit.order) < IN_ORDER or abs(one.fit.order - other.fit.order) <= _ORDER_SLACK
 
 
 def _joint(candidate: Candidate) -> float:
@@ -227,5 +306,17 @@ def _joint(candidate: Candidate) -> float:
     return (candidate.names + overlap) / 2
 
 
-def _joint_key(candidate: Candidate) -> tuple[float, float, str]:
-    return (-round(_joint(candidate), 6), -candidate.exact - candidate.prior, candidate.family)
+def _rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:
+    """By score; among equal scores by order, where the stored order is informative, then by exact sizes and prior."""
+    if not found:
+        return []
+    top = round(max(score(c) for c in found), 6)
+    best = max(c.fit.order for c in found if c.fit is not None and round(score(c), 6) == top)
+    floor = best - _ORDER_SLACK if best >= IN_ORDER else 0.0
+
+    def key(candidate: Candidate) -> tuple[float, bool, float, str]:
+        disordered = candidate.fit is not None and candidate.fit.order < floor
+        evidence = candidate.exact + candidate.prior
+        return (-round(score(candidate), 6), disordered, -round(evidence, 6), candidate.family)
+
+    return sorted(found, key=key)

@@ -45,7 +45,8 @@ class FamilyIndex:
     tails: NDArray[np.int32]
     tail_offsets: NDArray[np.int64]
     usual: NDArray[np.int32]
-    """Per layout the sizes of the library default, in the order of its template's variables."""
+    """Per family the sizes of its tables (vocabulary, positions, labels) in the library default and in published
+    configurations, ascending."""
     usual_offsets: NDArray[np.int64]
     templates: tuple[bytes, ...]
     """JSON of each template, decoded when it becomes a candidate."""
@@ -125,7 +126,7 @@ def save_index(index: FamilyIndex, path: Path) -> None:
     arrays["meta"] = np.frombuffer(json.dumps({**index.meta, "format": FORMAT}, sort_keys=True).encode(), np.uint8)
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # the stub mixes flags and arrays
     partial.replace(path)
 
 
@@ -140,8 +141,8 @@ def load_index(path: Path) -> FamilyIndex:
             meta = json.loads(stored["meta"].tobytes())
             if meta.get("format") != FORMAT:
                 raise IndexFormatError(f"{path}: index format {meta.get('format')!r}, this version reads {FORMAT}")
-            arrays = {name: stored[name] for name in _ARRAYS}
-            texts = {name: tuple(stored[name].tobytes().decode().split("\n")) for name in _TEXTS}
+            arrays: dict[str, Any] = {name: stored[name] for name in _ARRAYS}
+            texts: dict[str, Any] = {name: tuple(stored[name].tobytes().decode().split("\n")) for name in _TEXTS}
             templates = tuple(stored["templates"].tobytes().split(b"\n"))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise IndexFormatError(f"{path}: unreadable reference index ({error}); rebuild it or reinstall") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustering.family_index import FamilyIndex, encode_template
-from clustering.family_templates import Template, learn
-from clustering.family_tokens import shape_tokens
+from clustering.family_templates import HARD_CONSTANT, Template, learn
+from clustering.family_tokens import main_width, shape_tokens
 from clustering.family_vocabulary import tail
 from clustering.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.tensors import TensorListing
+
+_MADE_UP = re.compile(r"half|wide|deep|narrow|mha|mixed\d|sundry|flag:|pattern:|size\d")
+"""Variants whose sizes nobody published."""
+INDEPENDENT = "mixed"
+"""Variants whose fields move independently begin with this; they inform the sibling classes too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,6 @@ class _Layout:
     published: bool
     template: int
     names: frozenset[str]
-    usual: tuple[int, ...]
     variants: int
 
 
@@ -86,11 +91,15 @@ def learn_index(
     grouped: dict[tuple[str, str, bool], list[Example]] = defaultdict(list)
     for item in examples:
         grouped[item.family, item.class_name, item.published].append(item)
+    further: dict[tuple[str, bool], list[tuple[str, Example]]] = defaultdict(list)
+    for (family, class_name, published), several in sorted(grouped.items(), key=lambda kv: kv[0]):
+        further[family, published] += [(class_name, e) for e in several if e.variant.startswith(INDEPENDENT)]
     templates = _Templates()
     layouts: list[_Layout] = []
     for (family, class_name, published), several in sorted(grouped.items(), key=lambda kv: kv[0]):
         several.sort(key=lambda e: e.variant != "library")
-        learnt = learn([e.parameters for e in several])
+        siblings = [e.parameters for name, e in further[family, published] if name != class_name]
+        learnt = learn([e.parameters for e in several], siblings)
         for template, slots, members in learnt:
             number = templates.add(template)
             for member in members:
@@ -99,10 +108,22 @@ def learn_index(
                     templates.tokens[number][token] += weight  # type: ignore[assignment]  # weights are real numbers
             names = frozenset(star for star, _ in slots)
             for roots, several_members in _by_roots(several, members):
-                layouts.append(
-                    _Layout(family, class_name, published, number, names | roots, template.usual, several_members)
-                )
-    return _pack(layouts, templates, priors or {}, meta or {})
+                layouts.append(_Layout(family, class_name, published, number, names | roots, several_members))
+    return _pack(layouts, templates, _table_sizes(grouped.values()), priors or {}, meta or {})
+
+
+def _table_sizes(grouped: Iterable[Sequence[Example]]) -> dict[str, set[int]]:
+    """Sizes of unrepeated parameters in the library default and in published configurations, by family."""
+    sizes: dict[str, set[int]] = defaultdict(set)
+    for several in grouped:
+        for item in several:
+            if _MADE_UP.match(item.variant):
+                continue
+            width = main_width(Counter(p.shape for p in item.parameters))
+            for parameter in item.parameters:
+                if "*" not in parameter.star.split("."):
+                    sizes[item.family].update(s for s in parameter.shape if s > HARD_CONSTANT and s != width)
+    return sizes
 
 
 def _by_roots(several: Sequence[Example], members: Sequence[int]) -> list[tuple[frozenset[str], int]]:
@@ -138,7 +159,11 @@ def _vocabulary(
 
 
 def _pack(
-    layouts: Sequence[_Layout], templates: _Templates, priors: Mapping[str, float], meta: Mapping[str, Any]
+    layouts: Sequence[_Layout],
+    templates: _Templates,
+    sizes: Mapping[str, set[int]],
+    priors: Mapping[str, float],
+    meta: Mapping[str, Any],
 ) -> FamilyIndex:
     families = {name: n for n, name in enumerate(sorted({layout.family for layout in layouts}))}
     classes = {name: n for n, name in enumerate(sorted({layout.class_name for layout in layouts}))}
@@ -146,7 +171,7 @@ def _pack(
     tails = [frozenset(tail(star) for star in found) for found in stars]
     star_names, star_idf, star_flat, star_offsets = _vocabulary(layouts, families, stars)
     tail_names, tail_idf, tail_flat, tail_offsets = _vocabulary(layouts, families, tails)
-    usual, usual_offsets = _rows([layout.usual for layout in layouts])
+    usual, usual_offsets = _rows([sorted(sizes.get(family, ())) for family in families])
     owners: dict[str, int] = Counter(token for bag in templates.tokens for token in bag)
     token_idf = {t: log(1 + len(templates.blobs) / n) for t, n in sorted(owners.items()) if n > 0}
     numbers = {t: n for n, t in enumerate(token_idf)}

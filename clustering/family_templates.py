@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from clustering.layers import Parameter
 from clustering.symbols import Column, Expr, express
@@ -53,7 +55,11 @@ Slot = tuple[str, int]
 """Starred name and the rank of the shape among the shapes under that name, in order of first appearance."""
 
 
-def slots_of(parameters: Sequence[Parameter]) -> dict[Slot, tuple[tuple[int, ...], int]]:
+Table = dict[Slot, tuple[tuple[int, ...], int]]
+"""Shape and count of every slot of one model."""
+
+
+def slots_of(parameters: Sequence[Parameter]) -> Table:
     """Parameters gathered by slot, with shape and count, in order of first appearance."""
     shapes: dict[str, dict[tuple[int, ...], int]] = {}
     for parameter in parameters:
@@ -83,26 +89,48 @@ def _soften(exprs: list[Expr], count: int) -> tuple[list[Expr], int, dict[int, i
     return result, count, usual
 
 
-def learn(variants: Sequence[Sequence[Parameter]]) -> list[tuple[Template, tuple[Slot, ...], tuple[int, ...]]]:
+def learn(
+    variants: Sequence[Sequence[Parameter]], siblings: Sequence[Sequence[Parameter]] = ()
+) -> list[tuple[Template, tuple[Slot, ...], tuple[int, ...]]]:
     """Templates of one class, one per distinct set of slots.
 
     Args:
         variants: the class's parameters at several sizes, the library's default first.
+        siblings: further sizes of other classes of the family; where they have the same parameters (with or without
+            the name of the base model in front) they show which relations between sizes are accidental.
 
     Returns:
         Per template: the template, its slots in definition order, and the numbers of the variants that have it.
     """
     tables = [slots_of(v) for v in variants]
+    others = [_with_short_names(slots_of(s)) for s in siblings]
     layouts: dict[frozenset[Slot], list[int]] = {}
     for number, table in enumerate(tables):
         layouts.setdefault(frozenset(table), []).append(number)
-    return [(*_template(tables, members, variants), tuple(members)) for members in layouts.values()]
+    return [(*_template(tables, members, variants, others), tuple(members)) for members in layouts.values()]
+
+
+def _short(star: str) -> str:
+    return star.partition(".")[2]
+
+
+def _with_short_names(table: Table) -> Table:
+    """The table, with every slot also under its name without the first component."""
+    return {**{(_short(star), rank): entry for (star, rank), entry in table.items()}, **table}
+
+
+def _seen(slot: Slot, tables: Sequence[Table], order: Sequence[int], others: Sequence[Table]) -> list[Any]:
+    """The slot's entries in the class's variants (in order), then in the siblings; None where absent."""
+    star, rank = slot
+    own = [tables[n].get(slot) for n in order]
+    return own + [t.get(slot) or t.get((_short(star), rank)) for t in others]
 
 
 def _template(
-    tables: Sequence[dict[Slot, tuple[tuple[int, ...], int]]],
+    tables: Sequence[Table],
     members: Sequence[int],
     variants: Sequence[Sequence[Parameter]],
+    others: Sequence[Table],
 ) -> tuple[Template, tuple[Slot, ...]]:
     first = members[0]
     slots = tuple(tables[first])
@@ -112,11 +140,12 @@ def _template(
     places: list[tuple[int, int]] = []
     for number, slot in enumerate(slots):
         shape, count = tables[first][slot]
-        seen = [tables[n].get(slot) for n in order]
+        seen = _seen(slot, tables, order, others)
         for axis in range(len(shape)):
             columns.append(tuple(s[0][axis] if s is not None and len(s[0]) == len(shape) else None for s in seen))
             weights.append(count)
             places.append((number, axis))
+    _join_biases(slots, places, columns)
     exprs, sizes = express(columns, weights)
     exprs, sizes, usual = _soften(exprs, sizes)
     dims: list[list[Expr]] = [[] for _ in slots]
@@ -127,8 +156,36 @@ def _template(
             usual.setdefault(variable, column[0] // factor)
     counts: list[Column] = [tuple(tables[n][slot][1] for n in members) for slot in slots]
     count_exprs, depths = express(counts, [1] * len(counts))
+    count_exprs, depths = _soften_counts(slots, count_exprs, depths)
     totals = [sum(c for _, c in tables[n].values()) for n in members]
     return _assemble(slots, dims, count_exprs, counts, totals, sizes, depths, usual, variants[first])
+
+
+def _join_biases(slots: Sequence[Slot], places: Sequence[tuple[int, int]], columns: list[Column]) -> None:
+    """A bias that only few variants have is as long as its weight is wide, in all variants."""
+    axis_of = {place: number for number, place in enumerate(places)}
+    number_of = {slot: number for number, slot in enumerate(slots)}
+    for number, (star, rank) in enumerate(slots):
+        weight = number_of.get((star.removesuffix(".bias") + ".weight", rank)) if star.endswith(".bias") else None
+        own = axis_of.get((number, 0))
+        other = axis_of.get((weight, 0)) if weight is not None else None
+        if own is not None and other is not None and None in columns[own]:
+            pairs = zip(columns[own], columns[other], strict=True)
+            if all(a == b for a, b in pairs if a is not None and b is not None):
+                columns[own] = columns[other]
+
+
+def _soften_counts(slots: Sequence[Slot], exprs: list[Expr], depths: int) -> tuple[list[Expr], int]:
+    """Constant counts of indexed parameters are block counts that the corpus did not vary: one variable per value."""
+    by_value: dict[int, int] = {}
+    result: list[Expr] = []
+    for (star, _), expr in zip(slots, exprs, strict=True):
+        if expr.terms or "*" not in star.split("."):
+            result.append(expr)
+            continue
+        variable = by_value.setdefault(expr.const, depths + len(by_value))
+        result.append(Expr(0, ((variable, 1),)))
+    return result, depths + len(by_value)
 
 
 def _assemble(
@@ -178,7 +235,7 @@ def _follows(parameters: Sequence[Parameter], by_slot: dict[Slot, int]) -> tuple
         known = ranks.setdefault(parameter.star, {})
         rank = known.setdefault(parameter.shape, len(known))
         path.append(by_slot[parameter.star, rank])
-    pairs = Counter(zip(path, path[1:], strict=False))
+    pairs = Counter(pairwise(path))
     total = sum(pairs.values()) or 1
     return tuple((a, b, round(n / total, 4)) for (a, b), n in sorted(pairs.items()))
 

@@ -45,12 +45,20 @@ def instance(template: Template) -> list[Shape]:
 
 
 def _bases(scorer: FamilyScorer) -> Iterator[tuple[str, int]]:
-    """(family, template) of the bare models; of all classes where a family has no class named so."""
+    """(family, template) of the bare models in their main layout; of all classes where none is named so."""
     index = scorer.index
     rows: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    main: dict[tuple[int, int], int] = {}
     for layout in range(len(index.layout_family)):
-        family = index.families[index.layout_family[layout]]
-        rows[family].append((index.classes[index.layout_class[layout]], int(index.layout_template[layout])))
+        key = int(index.layout_family[layout]), int(index.layout_class[layout])
+        if (
+            not index.layout_published[layout]
+            and index.layout_variants[layout] > index.layout_variants[main.get(key, layout)]
+        ):
+            main[key] = layout
+        main.setdefault(key, layout)
+    for (family_number, class_number), layout in sorted(main.items()):
+        rows[index.families[family_number]].append((index.classes[class_number], int(index.layout_template[layout])))
     for family, classes in sorted(rows.items()):
         bare = [number for name, number in classes if name.endswith("Model")]
         for number in sorted(set(bare or [number for _, number in classes])):

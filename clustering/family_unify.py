@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from clustering.family_templates import Group, Template
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.family_templates import HARD_CONSTANT, Group, Template
 from clustering.symbols import Expr
 
 Shape = tuple[int, ...]
@@ -19,6 +23,13 @@ Shape = tuple[int, ...]
 BEAM = 8
 """States kept per step; wider beams changed no answer on held-out sizes of the reference corpus."""
 _BRANCH = 12
+_CLAIM = 1.5  # how far above its usual share a group may take from a shape: depth changes shares a little
+_JUDGED = 2  # best states whose multisets are compared in full
+_BENT = 0.5  # what a tensor costs that differs from the template in a kernel size or a number of channels
+_ORDER_FROM = 0.6  # below this overlap the order says nothing
+_REWEIGHTINGS = 3
+_RIDGE = 1e-9
+_EXACT = 1e-4
 _USUAL = 0.02  # share of a group's weight that agreeing with the library's default size adds: only breaks ties
 
 
@@ -36,7 +47,7 @@ class Observed:
         self.by_rank: dict[int, list[int]] = {}
         for number in sorted(range(len(self.shapes)), key=lambda n: -self.counts[n]):
             self.by_rank.setdefault(len(self.shapes[number]), []).append(number)
-        pairs = Counter((self.index[a], self.index[b]) for a, b in zip(sequence, sequence[1:], strict=False))
+        pairs = Counter((self.index[a], self.index[b]) for a, b in pairwise(sequence))
         self.follows: dict[tuple[int, int], float] = {k: n / max(1, len(sequence) - 1) for k, n in pairs.items()}
 
 
@@ -64,12 +75,8 @@ def plan(template: Template) -> list[int]:
     order: list[int] = []
     variables = [{v for d in g.dims for v, _ in d.terms} for g in template.groups]
     while left:
-
-        def cost(number: int) -> tuple[int, float, int]:
-            fresh = len(variables[number] - known)
-            return (fresh if known or fresh else 9, -template.groups[number].typical, number)
-
-        best = min(left, key=cost)
+        costs = {n: (len(variables[n] - known) or (0 if known else 9), -template.groups[n].typical, n) for n in left}
+        best = min(left, key=costs.__getitem__)
         left.remove(best)
         known |= variables[best]
         order.append(best)
@@ -97,117 +104,156 @@ def _solve(expr: Expr, size: int, sizes: list[int | None]) -> bool:
     return True
 
 
-_State = tuple[float, tuple[int | None, ...], frozenset[int]]
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A partial assignment."""
+
+    score: float
+    sizes: tuple[int | None, ...]
+    left: tuple[float, ...]
+    """Per observed shape the share of all tensors that no group has claimed yet."""
+
+    def claim(self, number: int, group: Group, sizes: tuple[int | None, ...], bonus: float = 0.0) -> _State:
+        """The state after the group took its usual share of a shape (no more than is left of it)."""
+        share = min(self.left[number], _CLAIM * group.typical)
+        left = (*self.left[:number], self.left[number] - share, *self.left[number + 1 :])
+        return _State(self.score + share + bonus, sizes, left)
 
 
 def _extend(state: _State, group: Group, observed: Observed, usual: Sequence[int]) -> list[_State]:
-    score, sizes, reached = state
-    values = [d.value(sizes) for d in group.dims]
+    values = [d.value(state.sizes) for d in group.dims]
+    without = _State(state.score - group.typical, state.sizes, state.left)
     if None not in values:
         number = observed.index.get(tuple(v for v in values if v is not None))
-        if number is None:
-            return [(score - group.typical, sizes, reached)]
-        gain = observed.counts[number] / observed.total if number not in reached else 0.0
-        return [(score + gain, sizes, reached | {number})]
-    result: list[_State] = [(score - group.typical, sizes, reached)]
-    found = 0
+        return [without if number is None else state.claim(number, group, state.sizes)]
+    result: list[_State] = [without]
     for number in observed.by_rank.get(len(group.dims), ()):
         shape = observed.shapes[number]
         if any(v is not None and v != s for v, s in zip(values, shape, strict=True)):
             continue
-        trial = list(sizes)
+        trial = list(state.sizes)
         if not all(_solve(d, s, trial) for d, s in zip(group.dims, shape, strict=True)):
             continue
         # a second pass catches a variable that stands on two axes with different factors
         if not all(_solve(d, s, trial) for d, s in zip(group.dims, shape, strict=True)):
             continue
-        gain = observed.counts[number] / observed.total if number not in reached else 0.0
-        fresh = [n for n, (a, b) in enumerate(zip(sizes, trial, strict=True)) if a is None and b is not None]
-        gain += _USUAL * group.typical * sum(trial[n] == usual[n] for n in fresh)
-        result.append((score + gain, tuple(trial), reached | {number}))
-        found += 1
-        if found >= _BRANCH:
+        fresh = [n for n, (a, b) in enumerate(zip(state.sizes, trial, strict=True)) if a is None and b is not None]
+        bonus = _USUAL * group.typical * sum(trial[n] == usual[n] for n in fresh)
+        result.append(state.claim(number, group, tuple(trial), bonus))
+        if len(result) > _BRANCH:
             break
     return result
 
 
 def unify(template: Template, order: Sequence[int], observed: Observed, beam: int = BEAM) -> Fit:
     """The best explanation of `observed` by `template`."""
-    states: list[_State] = [(0.0, (None,) * template.sizes, frozenset())]
+    shares = tuple(count / max(1, observed.total) for count in observed.counts)
+    states = [_State(0.0, (None,) * template.sizes, shares)]
     for number in order:
         group = template.groups[number]
         grown: dict[tuple[int | None, ...], _State] = {}
         for state in states:
             for new in _extend(state, group, observed, template.usual):
-                old = grown.get(new[1])
-                if old is None or new[0] > old[0]:
-                    grown[new[1]] = new
-        states = sorted(grown.values(), key=lambda s: -s[0])[:beam]
-    return max((_judge(template, state[1], observed) for state in states[:4]), key=lambda f: (f.overlap, f.order))
+                old = grown.get(new.sizes)
+                if old is None or new.score > old.score:
+                    grown[new.sizes] = new
+        states = sorted(grown.values(), key=lambda s: -s.score)[:beam]
+    return max(
+        (_judge(template, state.sizes, observed) for state in states[:_JUDGED]), key=lambda f: (f.overlap, f.order)
+    )
 
 
 def _judge(template: Template, sizes: tuple[int | None, ...], observed: Observed) -> Fit:
     places: list[int | None] = []
-    for group in template.groups:
+    relaxed = [False] * len(template.groups)
+    for number, group in enumerate(template.groups):
         values = [d.value(sizes) for d in group.dims]
-        places.append(None if None in values else observed.index.get(tuple(v for v in values if v is not None)))
-    depths = _depths(template, places, observed)
-    predicted = [0] * len(observed.shapes)
-    missing = 0
-    for group, place in zip(template.groups, places, strict=True):
-        amount = group.count.value(depths) or 0
+        place = None if None in values else observed.index.get(tuple(v for v in values if v is not None))
         if place is None:
-            missing += amount
+            place = _relaxed_place(group, values, observed)
+            relaxed[number] = place is not None
+        places.append(place)
+    depths = _depths(template, places, observed)
+    amounts = [_amount(group.count, depths) for group in template.groups]
+    predicted = np.zeros(len(observed.shapes))
+    absent = bent = 0.0
+    for amount, place, loose in zip(amounts, places, relaxed, strict=True):
+        if place is None:
+            absent += amount
         else:
             predicted[place] += amount
-    unexplained = 0
-    for number, amount in enumerate(predicted):
-        difference = observed.counts[number] - amount
-        unexplained += max(0, difference)
-        missing += max(0, -difference)
-    whole = sum(predicted) + observed.total
-    absent = sum(g.count.value(depths) or 0 for g, p in zip(template.groups, places, strict=True) if p is None)
-    overlap = 1.0 - (unexplained + missing) / max(1, whole + absent)
+            bent += amount * loose
+    difference = np.asarray(observed.counts) - predicted
+    unexplained = float(np.maximum(difference, 0).sum())
+    missing = float(np.maximum(-difference, 0).sum()) + absent
+    whole = float(predicted.sum()) + observed.total + absent
+    overlap = 1.0 - (unexplained + missing + _BENT * bent) / max(1.0, whole)
     known = [(s, u) for s, u in zip(sizes, template.usual, strict=True) if s is not None]
     usual = sum(s == u for s, u in known) / max(1, len(template.usual))
-    return Fit(overlap, _order(template, places, observed), sizes, usual, unexplained, missing)
+    order = _order(template, places, observed) if overlap > _ORDER_FROM else 0.0
+    return Fit(overlap, order, sizes, usual, round(unexplained), round(missing))
 
 
-def _depths(template: Template, places: Sequence[int | None], observed: Observed) -> list[int | None]:
-    """Depth variables from the counts: the equation with one unknown that explains most tensors decides, repeatedly."""
-    depths: list[int | None] = [None] * template.depths
-    equations: dict[int, tuple[Counter[int], int]] = {}
+def _amount(count: Expr, depths: NDArray[np.float64]) -> float:
+    return max(0.0, count.const + sum(factor * float(depths[variable]) for variable, factor in count.terms))
+
+
+def _relaxed_place(group: Group, values: Sequence[int | None], observed: Observed) -> int | None:
+    """An observed shape that differs in small constants only (a kernel size, a number of channels)."""
+    fixed = [not d.terms and d.const > 1 for d in group.dims]
+    if not any(fixed) or all(fixed):
+        return None
+    for number in observed.by_rank.get(len(group.dims), ()):
+        shape = observed.shapes[number]
+        if all((1 < s <= HARD_CONSTANT) if loose else v == s for s, v, loose in zip(shape, values, fixed, strict=True)):
+            return number
+    return None
+
+
+def _depths(template: Template, places: Sequence[int | None], observed: Observed) -> NDArray[np.float64]:
+    """Depth variables from the counts, by reweighted least squares (towards least absolute differences).
+
+    Counts need no rounding: an exact explanation is a solution without residue, and only the residue is judged.
+    """
+    if not template.depths:
+        return np.zeros(0)
+    rows = sorted({place for place in places if place is not None})
+    row_of = {place: row for row, place in enumerate(rows)}
+    matrix = np.zeros((len(rows), template.depths))
+    wanted = np.array([observed.counts[place] for place in rows], dtype=float)
     for group, place in zip(template.groups, places, strict=True):
-        if place is None:
-            continue
-        terms, const = equations.get(place, (Counter(), 0))
-        terms = Counter(terms)
-        for variable, factor in group.count.terms:
-            terms[variable] += factor
-        equations[place] = (terms, const + group.count.const)
-    for _ in range(template.depths):
-        votes: dict[int, Counter[int]] = {}
-        for place, (terms, const) in equations.items():
-            free = [v for v in terms if depths[v] is None]
-            if len(free) != 1:
-                continue
-            rest = observed.counts[place] - const - sum(f * (depths[v] or 0) for v, f in terms.items() if v not in free)
-            value = round(rest / terms[free[0]])
-            if value >= 0:
-                votes.setdefault(free[0], Counter())[value] += terms[free[0]]
-        if not votes:
+        if place is not None:
+            wanted[row_of[place]] -= group.count.const
+            for variable, factor in group.count.terms:
+                matrix[row_of[place], variable] += factor
+    solution = _solve_counts(matrix, wanted)
+    for _ in range(_REWEIGHTINGS):
+        residue = np.abs(wanted - matrix @ solution)
+        if residue.sum() < _EXACT:
             break
-        variable = max(votes, key=lambda v: (max(votes[v].values()), -v))
-        depths[variable] = max(votes[variable].items(), key=lambda item: (item[1], item[0]))[0]
-    # what no equation determines alone: share what is left of the first equation that holds it
-    for place, (terms, const) in equations.items():
-        free = [v for v in terms if depths[v] is None]
-        if free:
-            rest = observed.counts[place] - const - sum(f * (depths[v] or 0) for v, f in terms.items())
-            share = max(0, rest) // sum(terms[v] for v in free)
-            for variable in free:
-                depths[variable] = share
-    return [d if d is not None else 0 for d in depths]
+        weights = 1.0 / np.sqrt(np.maximum(residue, 0.1))
+        solution = _solve_counts(matrix * weights[:, None], wanted * weights)
+    # a class has at least one block of each kind that its layout has: a stack of zero blocks explains nothing
+    return np.maximum(solution, 1.0)
+
+
+def _solve_counts(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least squares with negative counts set to zero."""
+    free = matrix.any(axis=0)
+    solution = np.zeros(matrix.shape[1])
+    for _ in range(3):
+        if not free.any():
+            break
+        # normal equations with a trace of ridge: tens of variables at most, and several times faster than an SVD
+        part = matrix[:, free]
+        square = part.T @ part
+        found = np.linalg.solve(square + _RIDGE * np.eye(len(square)), part.T @ wanted)
+        solution[:] = 0.0
+        solution[free] = found
+        if (found >= -_EXACT).all():
+            break
+        free &= solution > 0
+    return solution
 
 
 def _order(template: Template, places: Sequence[int | None], observed: Observed) -> float:

@@ -22,7 +22,9 @@ class NameMatcher:
 
     __slots__ = ("_flat", "_idf", "_number", "_offsets", "_sums")
 
-    def __init__(self, names: list[str], idf: NDArray[np.float32], flat: NDArray[np.int32], offsets: NDArray[np.int64]):
+    def __init__(
+        self, names: list[str], idf: NDArray[np.float32], flat: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> None:
         """Takes the class sets as compressed rows.
 
         Args:

@@ -3,14 +3,18 @@
 Schema (networkx DiGraph)
 -------------------------
 graph attributes
-    `schema`: 1. `format`: where the listing came from. `symbols`: symbol -> size (`H` is the main width, `D1`, `D2` ...
-    the other sizes by falling use). `children`: module path -> child paths (containment).
+    - `schema`: 1
+    - `format`: where the listing came from
+    - `symbols`: symbol -> size; `H` is the main width, `D1`, `D2` ... the other sizes by falling use
+    - `children`: module path -> child paths (containment)
 nodes (integers in definition order)
-    `kind`: linear, embedding, conv1d, conv2d, conv3d, norm, batchnorm, parameter. `path`: module path as stored. `star`: path with
-    indices starred. `indices`: the indices. `dims`: symbols of the main tensor's axes. `shape`: their sizes. `has_bias`. `tensors`: ((last
-    name component, shape), ...) in stored order.
+    - `kind`: linear, embedding, conv1d, conv2d, conv3d, norm, batchnorm or parameter
+    - `path`: module path as stored; `star`: the same with indices starred; `indices`: the indices
+    - `dims`: symbols of the main tensor's axes; `shape`: their sizes; `has_bias`
+    - `tensors`: ((last name component, shape), ...) in stored order
 edges
-    (n, n + 1) with `relation="next"`: definition order. A caller that traced a forward pass may add `relation="flow"` edges.
+    - (n, n + 1) with `relation="next"`: definition order
+    - a caller that traced a forward pass may add `relation="flow"` edges
 
 Kinds are told from shapes and the last name component; where names say nothing (numbered tensors) each tensor is a
 layer of its own.
@@ -96,7 +100,8 @@ def _kind(main: Parameter, parent: str, lasts: set[str]) -> str:
 
 def _containment(layers: dict[str, list[Parameter]]) -> dict[str, tuple[str, ...]]:
     children: dict[str, dict[str, None]] = {}
-    for path in layers:
+    for layer in layers:
+        path = layer
         while path:
             parent = path.rpartition(".")[0]
             known = children.setdefault(parent, {})

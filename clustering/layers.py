@@ -8,6 +8,7 @@ after this module works on `Parameter` records only.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from clustering.tensors import Tensor, TensorListing
@@ -51,10 +52,12 @@ _WORDS = {
     "moving_variance": "running_var",
 }
 _TF_WRAPPER = re.compile(r"^tf_\w+$")
-_TRAILING_INDEX = re.compile(r"(?:_\._|_|(?<=layer)|(?<=block)|(?<=blocks)|(?<=layers)|(?<=stage)|(?<=stages))(\d+)$")
+_TRAILING_INDEX = re.compile(r"(?:_|(?<=layer)|(?<=block)|(?<=blocks)|(?<=layers)|(?<=stage)|(?<=stages))(\d+)$")
 _WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.")
 _DIGITS = re.compile(r"(\d{1,9})")
 _SPLIT = re.compile(r"[./]")
+_MAX_COPIES = 4  # encoder, decoder, shared and head of an encoder-decoder
+_TABLE_RATIO = 8
 _MIN_MASK = 32  # a causal mask (1, 1, n, n) is never smaller in a published package
 
 
@@ -81,7 +84,7 @@ def _is_buffer(tensor: Tensor, last: str) -> bool:
 
 def star_name(name: str) -> tuple[str, tuple[int, ...]]:
     """The name with containers removed and indices starred, and the indices."""
-    name = name.removesuffix(":0")
+    name = name.removesuffix(":0").replace("_._", ".")  # TensorFlow writes `layer_._3`
     parts: list[str] = []
     indices: list[int] = []
     for position, part in enumerate(_SPLIT.split(name)):
@@ -161,20 +164,22 @@ def fold_tied(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
     """Counts the copies of the input embedding once.
 
     Whether `lm_head`, `shared` and `embed_tokens` are stored separately depends on the exporter and on the
-    `tie_word_embeddings` flag, not on the family. The embedding is the widest matrix whose rows are at least four
-    times its columns; copies are later tensors of the same or the transposed shape.
+    `tie_word_embeddings` flag, not on the family. The embedding is the tallest matrix, at least twice as tall as wide,
+    that occurs at most four times (with its transpose); all occurrences but one are dropped.
     """
-    widest: tuple[int, ...] | None = None
-    for parameter in parameters:
-        shape = parameter.shape
-        if len(shape) == 2 and shape[0] >= 4 * shape[1] and shape[1] > 1 and (widest is None or shape[0] > widest[0]):
-            widest = shape
-    if widest is None:
+    counts = Counter(p.shape for p in parameters if len(p.shape) == 2)
+    tall = [
+        s
+        for s in counts
+        if s[0] >= 2 * s[1] > 2
+        and counts[s] + counts[s[::-1]] <= _MAX_COPIES
+        and (s[::-1] not in counts or s[0] >= _TABLE_RATIO * s[1])  # else the two halves of a shallow feed-forward
+    ]
+    if not tall:
         return parameters
-    twins = [p for p in parameters if p.shape in {widest, widest[::-1]}]
-    if len(twins) < 2 or len(twins) > 4:
-        return parameters
+    table = max(tall)
+    copies = [p for p in parameters if p.shape in {table, table[::-1]}]
     # the kept copy must not depend on the stored order: the one named as an embedding, else the first by name
-    kept = min(twins, key=lambda p: (not any(word in p.star for word in EMBEDDING_WORDS), p.name))
-    dropped = {id(p) for p in twins if p is not kept}
+    kept = min(copies, key=lambda p: (p.shape != table, not any(w in p.star for w in EMBEDDING_WORDS), p.name))
+    dropped = {id(p) for p in copies if p is not kept}
     return tuple(p for p in parameters if id(p) not in dropped)

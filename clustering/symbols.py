@@ -17,6 +17,7 @@ MIN_DISTINCT = 3
 """A ratio or a sum counts as structure only when it holds at this many different sizes."""
 SUM_FACTORS = (1, 2, 3)
 _SUM_BASES = 7
+_SURE_CONSTANT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,6 @@ def _merge(left: Column, right: Column) -> Column:
     return tuple(a if a is not None else b for a, b in zip(left, right, strict=True))
 
 
-def _distinct(column: Column) -> int:
-    return len({v for v in column if v is not None})
-
-
 def _ratio(column: Column, base: Column) -> int | None:
     """The integer c with column = c * base wherever both are known, else None."""
     common = [(a, b) for a, b in zip(column, base, strict=True) if a is not None and b is not None]
@@ -83,6 +80,44 @@ def _sum(column: Column, bases: Sequence[tuple[int, Column]]) -> tuple[tuple[int
     return None
 
 
+@dataclass(slots=True)
+class _Cluster:
+    """Dimensions that are equal at every size."""
+
+    column: Column
+    weight: int
+    members: list[int]
+
+    def known(self) -> set[int]:
+        return {v for v in self.column if v is not None}
+
+    def constant(self) -> bool:
+        """One value at two sizes or more; at a single size only a type count or a channel may be called constant."""
+        known = self.known()
+        seen = sum(v is not None for v in self.column)
+        return len(known) == 1 and (seen >= 2 or max(known) <= _SURE_CONSTANT)
+
+
+def _clusters(columns: Sequence[Column], weights: Sequence[int]) -> list[_Cluster]:
+    """Columns that agree wherever both are known, heaviest first."""
+    clusters: list[_Cluster] = []
+    by_exact: dict[Column, int] = {}
+    for number in sorted(range(len(columns)), key=lambda i: (columns[i].count(None), i)):
+        column = columns[number]
+        place = by_exact.get(column)
+        if place is None and None in column:
+            place = next((i for i, known in enumerate(clusters) if _agree(known.column, column)), None)
+        if place is None:
+            place = len(clusters)
+            clusters.append(_Cluster(column, 0, []))
+        cluster = clusters[place]
+        cluster.column = _merge(cluster.column, column)
+        cluster.weight += weights[number]
+        cluster.members.append(number)
+        by_exact[column] = place
+    return sorted(clusters, key=lambda c: (-c.weight, c.members[0]))
+
+
 def express(columns: Sequence[Column], weights: Sequence[int]) -> tuple[list[Expr], int]:
     """Expressions for columns of sizes, and the number of variables that they use.
 
@@ -93,57 +128,28 @@ def express(columns: Sequence[Column], weights: Sequence[int]) -> tuple[list[Exp
     Returns:
         One expression per column, in order, and the number of variables (numbered from 0, heaviest first).
     """
-    clusters: list[tuple[Column, int, list[int]]] = []
-    by_exact: dict[Column, int] = {}
-    for number in sorted(range(len(columns)), key=lambda i: (columns[i].count(None), i)):
-        column = columns[number]
-        place = by_exact.get(column)
-        if place is None and None in column:
-            place = next((i for i, (known, _, _) in enumerate(clusters) if _agree(known, column)), None)
-        if place is None:
-            place = len(clusters)
-            clusters.append((column, 0, []))
-        known, weight, members = clusters[place]
-        clusters[place] = (_merge(known, column), weight + weights[number], [*members, number])
-        by_exact[column] = place
-    variants = len(columns[0]) if columns else 0
-    result: list[Expr | None] = [None] * len(columns)
-    bases: list[tuple[int, Column]] = []
-    count = 0
-    ordered = sorted(clusters, key=lambda c: (-c[1], c[2][0]))
-    # a smaller base first where one divides the other: 3H is expressed by H, not H by 3H
-    for column, _, members in sorted(ordered, key=lambda c: max((v for v in c[0] if v is not None), default=0)):
-        del members
-        known = [v for v in column if v is not None]
-        if len(set(known)) == 1 and (len(known) >= 2 or known[0] <= 4):
-            continue
-        if not any(_ratio(column, base) for _, base in bases):
-            bases.append((len(bases), column))
+    clusters = _clusters(columns, weights)
+    free = [c for c in clusters if not c.constant()]
+    bases: list[Column] = []
+    for cluster in sorted(free, key=lambda c: max(c.known(), default=0)):  # 3H is expressed by H, not H by 3H
+        if not any(_ratio(cluster.column, base) for base in bases):
+            bases.append(cluster.column)
     numbers: dict[Column, int] = {}
-    for column, _, members in ordered:
-        known = [v for v in column if v is not None]
-        expr: Expr | None = None
-        if len(set(known)) == 1 and (len(known) >= 2 or variants == 1) and (len(known) >= 2 or known[0] <= 4):
-            expr = Expr(known[0])
-        else:
-            factor = next(((base, r) for _, base in bases if (r := _ratio(column, base))), None)
-            if factor is not None:
-                base, ratio = factor
-                if base not in numbers:
-                    numbers[base] = count
-                    count += 1
-                expr = Expr(0, ((numbers[base], ratio),))
-            elif column in numbers:
-                expr = Expr(0, ((numbers[column], 1),))
-            else:
-                known_bases = [(n, b) for b, n in numbers.items()][:_SUM_BASES]
-                terms = _sum(column, known_bases) if _distinct(column) > MIN_DISTINCT else None
-                if terms is not None:
-                    expr = Expr(0, terms)
-                else:
-                    numbers[column] = count
-                    expr = Expr(0, ((count, 1),))
-                    count += 1
-        for member in members:
-            result[member] = expr
-    return [e for e in result if e is not None], count
+    result: dict[int, Expr] = {}
+    for cluster in clusters:
+        expr = Expr(min(cluster.known())) if cluster.constant() else _expression(cluster.column, bases, numbers)
+        result.update(dict.fromkeys(cluster.members, expr))
+    return [result[n] for n in range(len(columns))], len(numbers)
+
+
+def _expression(column: Column, bases: Sequence[Column], numbers: dict[Column, int]) -> Expr:
+    """A multiple of a base, else a sum of two known variables, else a variable of its own (added to `numbers`)."""
+    for base in bases:
+        factor = _ratio(column, base)
+        if factor is not None:
+            return Expr(0, ((numbers.setdefault(base, len(numbers)), factor),))
+    if column not in numbers and len({v for v in column if v is not None}) > MIN_DISTINCT:
+        terms = _sum(column, [(number, known) for known, number in numbers.items()][:_SUM_BASES])
+        if terms is not None:
+            return Expr(0, terms)
+    return Expr(0, ((numbers.setdefault(column, len(numbers)), 1),))

@@ -1,39 +1,49 @@
-"""Builds the packaged index from a raw reference corpus: `python -m corpora.reference.build RAW OUT`."""
+"""Builds the packaged index from raw reference corpora: `python -m corpora.reference.build RAW... OUT`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from clustering.family import FamilyScorer
 from clustering.family_index import FamilyIndex, save_index
-from clustering.family_learn import example, learn_index
+from clustering.family_learn import Example, example, learn_index
 from clustering.family_twins import find_twins
+from corpora.reference.build_calibration import calibrate
 from corpora.reference.build_priors import derivation_priors
 from corpora.reference.records import read_raw, read_versions
 
 
-def build(raw: Path) -> FamilyIndex:
-    """Learn the index of a raw corpus.
+def build(raws: Sequence[Path]) -> FamilyIndex:
+    """Learn the index of raw corpora: templates and vocabularies, then twins, then the calibration.
 
     Raises:
-        CorpusError: the corpus is damaged or of another schema.
+        CorpusError: a corpus is damaged or of another schema.
     """
-    examples = (
+    examples = [
         example(m.model_type, m.class_name, m.variant, m.listing, published=m.spelling == "published")
+        for raw in raws
         for m in read_raw(raw)
-    )
-    index = learn_index(examples, priors=derivation_priors(), meta={"versions": read_versions(raw)})
+    ]
+    versions = {name: version for raw in raws for name, version in read_versions(raw).items()}
+    return build_from(examples, versions)
+
+
+def build_from(examples: Sequence[Example], versions: Mapping[str, str]) -> FamilyIndex:
+    """Learn the index of prepared examples."""
+    index = learn_index(examples, priors=derivation_priors(), meta={"versions": dict(versions)})
     twins = find_twins(FamilyScorer(index))
-    return replace(index, meta={**index.meta, "twins": twins})
+    calibration = calibrate(examples, twins)
+    return replace(index, meta={**index.meta, "twins": twins, "calibration": calibration})
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m corpora.reference.build", description=__doc__)
-    parser.add_argument("raw", type=Path, help="raw corpus written by corpora.reference.raw")
+    parser.add_argument("raw", type=Path, nargs="+", help="corpora written by corpora.reference.raw and build_extra")
     parser.add_argument("out", type=Path, help="index to write (.npz)")
     options = parser.parse_args(arguments)
     index = build(options.raw)

@@ -1,0 +1,66 @@
+"""Calibration: from agreement to a probability, fitted on left-out sizes and left-out families of the corpus.
+
+For a package of a family that the index knows, the family or a twin should come first with a high score; for one of a
+family that it does not know, the first answer is right only if that graph really is the same. Both situations are
+played through on the reference corpus itself (never on packages), and a logistic curve over the agreement of names and
+shapes is fitted to how often the answer was right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FEATURES = ("exact", "fit", "names")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One played-through identification."""
+
+    overlap: float
+    names: float
+    """0 in the structure channel."""
+    right: bool
+
+
+def features(overlap: float, names: float) -> NDArray[np.float64]:
+    """(1, exact, fit, names): whether nothing is left unexplained; digits of the overlap, 0 to 1; names, 0 to 1."""
+    exact = float(overlap >= 1 - 1e-6)
+    fit = -np.log10(max(1e-4, 1.0 - overlap)) / 4
+    return np.array([1.0, exact, fit, names])
+
+
+def fit_logistic(outcomes: Sequence[Outcome], *, ridge: float = 1e-2, steps: int = 50) -> list[float]:
+    """Weights of P(right) = 1 / (1 + exp(-w . features)), by Newton's method with a small ridge.
+
+    Right and wrong outcomes weigh equally in sum: how often unknown families occur in the wild is not known.
+    """
+    matrix = np.array([features(o.overlap, o.names) for o in outcomes])
+    wanted = np.array([o.right for o in outcomes], dtype=float)
+    positive = max(1.0, wanted.sum())
+    negative = max(1.0, len(wanted) - wanted.sum())
+    mass = np.where(wanted > 0, 0.5 / positive, 0.5 / negative) * len(wanted)
+    weights = np.zeros(matrix.shape[1])
+    for _ in range(steps):
+        chance = 1 / (1 + np.exp(-np.clip(matrix @ weights, -30, 30)))
+        slope = matrix.T @ (mass * (wanted - chance)) - ridge * weights
+        curve = (matrix * (mass * chance * (1 - chance))[:, None]).T @ matrix + ridge * np.eye(len(weights))
+        weights += np.linalg.solve(curve, slope)
+    return [round(float(w), 6) for w in weights]
+
+
+def probability(weights: Sequence[float], overlap: float, names: float) -> float:
+    """The fitted probability that a first answer with this agreement is right."""
+    return float(1 / (1 + np.exp(-np.clip(features(overlap, names) @ np.asarray(weights), -30, 30))))
+
+
+def threshold(weights: Sequence[float], outcomes: Sequence[Outcome], *, false_unknown: float) -> float:
+    """The highest probability below which at most this share of right answers would be withheld."""
+    known = sorted(probability(weights, o.overlap, o.names) for o in outcomes if o.right)
+    if not known:
+        return 0.0
+    return float(known[min(len(known) - 1, int(false_unknown * len(known)))])
