@@ -143,7 +143,6 @@ def _read_card(package: Package, known: Measurement) -> None:
 
 def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> None:
     from clustering.measure import measured_facts
-    from clustering.quantization.logical import logical
     from clustering.readers.select import read_weights
 
     result = read_weights(package.files)
@@ -152,7 +151,7 @@ def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> No
     known.damaged.extend(f"{check.removeprefix('weights of ')}: {reason}" for check, reason in result.damaged)
     known.bytes_read += result.bytes_read
     if result.listing is not None:
-        known.listing = logical(result.listing, known.config)
+        known.listing = result.listing
         facts.extend(measured_facts(known.listing, known.config))
     if result.components:
         from clustering.parts_diffusion import pipeline_parts
