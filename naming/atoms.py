@@ -38,11 +38,8 @@ class Atoms:
         ends: list[int] = []
         chunks: list[int] = []
         keys: list[str] = []
-        if repo.isascii():
-            spans = [match.span() for match in _CHUNK.finditer(repo)]
-        else:
-            spans = _word_runs(repo)
-            repo = plain(repo)
+        spans = chunk_spans(repo)
+        repo = plain(repo)
         cache = self._cache
         for number, (start, end) in enumerate(spans):
             chunk = repo[start:end]
@@ -108,6 +105,11 @@ class Atoms:
         sized = _LETTERS_THEN_DIGITS.match(folded)
         if sized and self.lexicon.architecture(sized[1]):
             cuts.update((sized.end(1), sized.end(2)))
+
+
+def chunk_spans(text: str) -> list[tuple[int, int]]:
+    """Runs of letters, digits and their marks: what stands between separators."""
+    return [match.span() for match in _CHUNK.finditer(text)] if text.isascii() else _word_runs(text)
 
 
 def _word_runs(text: str) -> list[tuple[int, int]]:

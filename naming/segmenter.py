@@ -1,41 +1,38 @@
-"""Cutting a name into segments: dynamic programming over the cuts that its spelling allows, against the lexicons."""
+"""Cutting names into segments, part by part: what cannot belong together is searched apart, and only once."""
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from itertools import accumulate
 from typing import TypeAlias
 
-from naming import patterns
-from naming.atoms import Atoms
-from naming.glue import CONVERSIONS, find_fused, settle_chunk
-from naming.lexicon import REACH_KEY, Entry, Lexicon
+from naming.atoms import CACHED_LENGTH, chunk_spans
+from naming.lexicon import Entry, Lexicon
+from naming.search import Search
 from naming.segment import Segment
-from naming.text import is_word_character
 
-_Step: TypeAlias = tuple[int, int, str, str, tuple[Entry, ...]]
-"""First atom, atom behind the last, key, kind, meanings."""
-_Back: TypeAlias = tuple[int, str, str, tuple[Entry, ...]]
-"""First atom of the best piece that ends here, its key, kind and meanings."""
-_DIGITS = frozenset("0123456789")
-_NEVER = -1 << 30
-_HAS_DIGIT = re.compile("[0-9]")
-
-MAX_WINDOW = 14
-"""Atoms that one lexicon surface may span."""
-KNOWN, SHAPE, CODED, UNKNOWN = 10, 10, 6, 1
-"""Points for each character that a lexicon entry, a numeric shape, two letters with a number, or nothing explains."""
-CUT = 5
-"""Points that each segment costs, so that the longest explanation wins."""
+_Template: TypeAlias = tuple[tuple[int, int, str, str, tuple[Entry, ...], bool, str], ...]
+"""Start, end, key, kind, meanings, fused and note of each segment of a part."""
+PART_CACHE = 1 << 14
+"""Parts that are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
+_LONGEST_PART = 64
+_OPEN_WORDS = ("num", "hidden", "group", "max", "seq", "head", "layer")
+"""Words that begin a numeric item of several chunks (`max-length-512`)."""
+_DIGITS = "0123456789"
 
 
 class Segmenter:
-    """Cuts names; one instance for each lexicon, shared between documents."""
+    """Cuts names; one instance for each lexicon, shared between documents.
+
+    Neighbouring chunks are searched together where a surface of the lexicons or a number may reach across the separator
+    between them; everything else is a part of its own. The parts of names repeat (`base`, `finetuned`, `patch16-224`),
+    so their segments are remembered.
+    """
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self._atoms = Atoms(lexicon)
+        self._search = Search(lexicon)
+        self._openers = _openers(lexicon)
+        self._opens: dict[str, bool] = {}
+        self._templates: dict[str, _Template] = {}
 
     def segments(self, repo: str, folded: str) -> list[Segment]:
         """Cut a repository name.
@@ -47,184 +44,74 @@ class Segmenter:
         Returns:
             Segments in order; they cover every letter and digit and never overlap.
         """
-        starts, ends, chunks, keys = self._atoms.of(repo, folded)
-        path = self._best_path(folded, starts, ends, chunks, keys)
-        return self._refine(repo, folded, path, starts, ends, chunks)
-
-    def _best_path(  # noqa: C901, PLR0912, PLR0915 (the hot loop: a call per atom would double its time)
-        self, folded: str, starts: list[int], ends: list[int], chunks: list[int], keys: list[str]
-    ) -> list[_Step]:
-        """Viterbi over atoms: the explanation of the whole name that explains most with the fewest pieces."""
-        get, reach = self.lexicon.index.get, self.lexicon.reach
-        count = len(starts)
-        squashed = "".join(keys)
-        offsets = [0, *accumulate(map(len, keys))]
-        score = [_NEVER] * (count + 1)
-        score[0] = 0
-        back: list[_Back] = [(0, "", "", ())] * (count + 1)
-        shapes = _shape_starts(folded, starts, ends) if _HAS_DIGIT.search(folded) else ()
-        for i in range(count):
-            here = score[i] - CUT
-            at = offsets[i]
-            points = here + (offsets[i + 1] - at) * UNKNOWN
-            if points > score[i + 1]:
-                score[i + 1] = points
-                back[i + 1] = (i, keys[i], "word", ())
-            longest = at + reach.get(squashed[at : at + REACH_KEY], REACH_KEY - 1)
-            for j in range(i + 1, min(count, i + MAX_WINDOW) + 1):
-                behind = offsets[j]
-                if behind > longest:
-                    break
-                key = squashed[at:behind]
-                meanings = get(key)
-                if meanings is None:
-                    continue
-                if chunks[i] != chunks[j - 1]:
-                    meanings = _fitting(meanings, key, chunks, offsets, i, j)
-                    if not meanings:
-                        continue
-                if key[-1] in _DIGITS and _number_goes_on(folded, ends[j - 1]):
-                    continue  # `minimax-m2` in MiniMax-M2.5
-                points = here + (behind - at) * KNOWN
-                if points >= score[j]:  # of equals the one with the longer first piece
-                    score[j] = points
-                    back[j] = (i, key, "word", meanings)
-            if i in shapes:
-                shape = patterns.match(folded, starts[i])
-                if shape is not None:
-                    kind, end = shape
-                    j = bisect_left(ends, end) + 1
-                    if i < j <= count and ends[j - 1] == end:
-                        points = here + (offsets[j] - at) * (CODED if kind == "coded" else SHAPE)
-                        if points > score[j] or (points == score[j] and back[j][0] < i):
-                            score[j] = points
-                            back[j] = (i, squashed[at : offsets[j]], kind, ())
-                        elif back[j][0] == i:
-                            back[j] = (i, back[j][1], kind, back[j][3])
-        path = []
-        j = count
-        while j:
-            i, key, kind, meanings = back[j]
-            path.append((i, j, key, kind, meanings))
-            j = i
-        path.reverse()
-        return path
-
-    def _refine(
-        self, repo: str, folded: str, path: list[_Step], starts: list[int], ends: list[int], chunks: list[int]
-    ) -> list[Segment]:
-        """Make segments of a path: put together again what was cut inside a word without good reason."""
+        spans = chunk_spans(repo)
         result: list[Segment] = []
-        cuts = self.lexicon.cuts
-        count = len(path)
+        templates = self._templates
+        opens = self._opens
+        count = len(spans)
         at = 0
         while at < count:
-            i, j, key, kind, meanings = path[at]
-            chunk = chunks[j - 1]
-            behind = at + 1
-            if behind == count or chunks[path[behind][0]] != chunk:
-                # alone between separators
-                piece = Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
-                if meanings:
-                    if key in cuts and piece.end - piece.start > len(key):
-                        result += self._cut_phrases(repo, folded, [piece])
-                    else:
-                        if key.endswith(CONVERSIONS):
-                            find_fused(piece, self.lexicon)
-                        result.append(piece)
-                else:
-                    if kind == "word":
-                        find_fused(piece, self.lexicon)
-                    result.append(piece)
-                at = behind
-                continue
-            while behind < count and chunks[path[behind][0]] == chunk:
-                chunk = chunks[path[behind][1] - 1]
-                behind += 1
-            pieces = [
-                Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
-                for i, j, key, kind, meanings in path[at:behind]
-            ]
-            at = behind
-            if any(piece.key in cuts and len(piece.text) > len(piece.key) for piece in pieces):
-                pieces = self._cut_phrases(repo, folded, pieces)
-            result += settle_chunk(repo, pieces, self.lexicon)
+            start, end = spans[at]
+            at += 1
+            while at < count:
+                last = spans[at - 1][0]
+                chunk = repo[last:end]
+                open_ended = opens.get(chunk)
+                if open_ended is None:
+                    open_ended = self._is_open(chunk, folded[last:end])
+                next_start = spans[at][0]
+                if not (open_ended or folded[next_start] in _DIGITS or _is_version(folded, next_start)):
+                    break
+                end = spans[at][1]
+                at += 1
+            part = repo[start:end]
+            template = templates.get(part)
+            if template is None:
+                template = self._template(part, folded[start:end])
+            for first, last, key, kind, entries, fused, note in template:
+                segment = Segment(repo, start + first, start + last, key, kind, entries, 0)
+                if fused:
+                    segment.fused = True
+                if note:
+                    segment.note = note
+                result.append(segment)
         return result
 
-    def _cut_phrases(self, repo: str, folded: str, pieces: list[Segment]) -> list[Segment]:
-        """Cut phrases of several items where the text has a separator between them."""
-        result = []
-        queue = list(reversed(pieces))
-        while queue:
-            piece = queue.pop()
-            cut = self.lexicon.cuts.get(piece.key)
-            place = _separated(piece.text, cut[0]) if cut is not None and piece.entries else None
-            if cut is None or place is None:
-                result.append(piece)
-                continue
-            offset, left, right = cut
-            behind, before = place
-            start = piece.start + behind
-            shape = patterns.match(folded, start)
-            kind = shape[0] if shape is not None and shape[1] == piece.end else "word"
-            first = Segment(repo, piece.start, piece.start + before, piece.key[:offset], "word", left, piece.chunk)
-            second = Segment(repo, start, piece.end, piece.key[offset:], kind, right, piece.chunk + 1)
-            queue += (second, first)
-        return result
+    def _is_open(self, chunk: str, folded: str) -> bool:
+        """Whether an item may begin in a chunk and go on behind the separator."""
+        found = not folded.isalpha() or not folded.isascii()
+        if not found and len(folded) <= CACHED_LENGTH:
+            starts, _, _, _ = self._search.atoms.of(chunk, folded)
+            found = any(folded[start:] in self._openers for start in starts)
+        if len(self._opens) >= PART_CACHE:
+            self._opens.clear()
+        if len(folded) <= CACHED_LENGTH:
+            self._opens[chunk] = found
+        return found
+
+    def _template(self, part: str, folded: str) -> _Template:
+        template = tuple(
+            (s.start, s.end, s.key, s.kind, s.entries, s.fused, s.note) for s in self._search.segments(part, folded)
+        )
+        if len(part) <= _LONGEST_PART:
+            if len(self._templates) >= PART_CACHE:
+                self._templates.clear()
+            self._templates[part] = template
+        return template
 
 
-def _shape_starts(folded: str, starts: list[int], ends: list[int]) -> frozenset[int]:
-    """Atoms at which a numeric item may begin: digits, and letters with a digit right behind (`v2`, `L-12`)."""
-    found = []
-    length = len(folded)
-    for number, start in enumerate(starts):
-        if "0" <= folded[start] <= "9":
-            found.append(number)
-            continue
-        end = ends[number]
-        if end < length and (
-            "0" <= folded[end] <= "9" or (end + 1 < length and not folded[end].isalnum() and folded[end + 1].isdigit())
-        ):
-            found.append(number)
-    return frozenset(found)
+def _is_version(folded: str, start: int) -> bool:
+    return folded[start] == "v" and folded[start + 1 : start + 2] in _DIGITS and start + 1 < len(folded)
 
 
-def _number_goes_on(folded: str, end: int) -> bool:
-    """Whether a decimal point and another digit follow."""
-    return folded[end : end + 1] == "." and folded[end + 1 : end + 2] in _DIGITS and end + 1 < len(folded)
-
-
-def _fitting(
-    meanings: tuple[Entry, ...], key: str, chunks: list[int], offsets: list[int], i: int, j: int
-) -> tuple[Entry, ...]:
-    """Meanings whose written form allows separators where the text has them."""
-    breaks = [offsets[k] - offsets[i] for k in range(i + 1, j) if chunks[k] != chunks[k - 1]]
-    fitting = []
-    for entry in meanings:
-        for place in breaks:
-            if place in entry.joints:
-                continue
-            # `gpt-2` for gpt2, `deberta-v3` for debertav3
-            after = key[place]
-            numbered = after.isdigit() or (after == "v" and key[place + 1 : place + 2].isdigit())
-            if numbered and entry.category == "architecture" and key[place - 1].isalpha():
-                continue
-            break
-        else:
-            fitting.append(entry)
-    return tuple(fitting)
-
-
-def _separated(text: str, offset: int) -> tuple[int, int] | None:
-    """Offsets of the second and behind the first part, when separators stand after `offset` letters and digits."""
-    seen = 0
-    for place, character in enumerate(text):
-        if not is_word_character(character):
-            continue
-        if seen == offset:
-            before = place
-            while not is_word_character(text[before - 1]):
-                before -= 1
-            return (place, before) if before < place else None
-        seen += 1
-    return None
+def _openers(lexicon: Lexicon) -> frozenset[str]:
+    """Parts of surfaces that stand before one of their separators."""
+    parts = set(_OPEN_WORDS)
+    for surface, meanings in lexicon.index.items():
+        for entry in meanings:
+            begin = 0
+            for joint in sorted(entry.joints):
+                parts.add(surface[begin:joint])
+                parts.add(surface[:joint])
+                begin = joint
+    return frozenset(parts)
