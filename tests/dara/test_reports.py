@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from sarif_pydantic import Sarif
 
 from dara.report import AuditReport, FailedAudit
 from dara.reports.registry import format_names, format_of
@@ -133,6 +134,13 @@ def test_json_has_no_nan(report: AuditReport) -> None:
 
     odd = replace(report, facts=Facts([Fact("rope_theta", float("nan"), "declared", "config.json")]))
     assert json.loads(render("json", odd), parse_constant=pytest.fail)["facts"]["rope_theta"]["value"] is None
+
+
+def test_sarif_is_that_of_the_standard(report: AuditReport, hostile_report: AuditReport) -> None:
+    log = json.loads(render("sarif", report, hostile_report, FailedAudit("x", "x: no such folder", 3)))
+    run = Sarif.model_validate(log).runs[0]
+    assert [result.rule_id for result in run.results or ()] == ["DAR101", "DAR101"]
+    assert not log["runs"][0]["invocations"][0]["executionSuccessful"]
 
 
 def test_sarif_fingerprints_survive_rewording(report: AuditReport) -> None:
