@@ -16,7 +16,28 @@ PART_CACHE = 1 << 14
 _LONGEST_PART = 64
 _OPEN_WORDS = ("num", "hidden", "group", "max", "seq", "head", "layer")
 """Words that begin a numeric item of several chunks (`max-length-512`)."""
-_DIGITS = "0123456789"
+_DIGITS = frozenset("0123456789")
+_TO_NOTHING, _TO_NUMBER, _TO_UNIT, _TO_ANY = 0, 1, 2, 4
+_HEADS = frozenset(
+    [
+        "v", "ver", "version", "rev", "release", "int", "uint", "g", "gs", "group", "groupsize", "l", "layer", "layers",
+        "h", "hidden", "size", "dim", "a", "head", "heads", "patch", "p", "window", "win", "ctx", "context", "seq",
+        "seqlen", "len", "maxlen", "max", "length", "token", "tokens", "step", "steps", "epoch", "epochs", "ep", "seed",
+        "run", "ckpt", "checkpoint", "fold", "bs", "bsz", "batch", "lr", "iter", "iteration", "hist", "exp",
+        "experiment", "trial", "trained", "idx", "part", "shard", "wd", "warmup", "try", "attempt", "round", "stage",
+        "phase", "session", "task", "hw", "assignment", "e",
+    ]
+)  # fmt: skip
+"""Words and letters that naming.patterns reads together with a number behind a separator."""
+_UNITS = frozenset(
+    [
+        "bpw", "bit", "bits", "hz", "khz", "step", "steps", "epoch", "epochs", "ep", "iter", "iters", "iteration",
+        "iterations", "shot", "shots", "fold", "folds", "sample", "samples", "example", "examples", "hour", "hours",
+        "hr", "hrs", "utterances", "pairs", "sentences", "tokens", "images", "gb", "tb", "layer", "layers", "l", "class",
+        "classes", "label", "labels", "way", "classification", "cls", "star", "stars",
+    ]
+)  # fmt: skip
+"""Words that naming.patterns reads together with a number before a separator."""
 
 
 class Segmenter:
@@ -31,7 +52,8 @@ class Segmenter:
         self.lexicon = lexicon
         self._search = Search(lexicon)
         self._openers = _openers(lexicon)
-        self._opens: dict[str, bool] = {}
+        self._counted = _counted(lexicon)
+        self._opens: dict[str, int] = {}
         self._templates: dict[str, _Template] = {}
 
     def segments(self, repo: str, folded: str) -> list[Segment]:
@@ -56,11 +78,10 @@ class Segmenter:
             while at < count:
                 last = spans[at - 1][0]
                 chunk = repo[last:end]
-                open_ended = opens.get(chunk)
-                if open_ended is None:
-                    open_ended = self._is_open(chunk, folded[last:end])
-                next_start = spans[at][0]
-                if not (open_ended or folded[next_start] in _DIGITS or _is_version(folded, next_start)):
+                reach = opens.get(chunk)
+                if reach is None:
+                    reach = self._reach(chunk, folded[last:end])
+                if reach < _TO_ANY and (not reach or not _continues(folded, spans[at], reach)):
                     break
                 end = spans[at][1]
                 at += 1
@@ -77,17 +98,23 @@ class Segmenter:
                 result.append(segment)
         return result
 
-    def _is_open(self, chunk: str, folded: str) -> bool:
-        """Whether an item may begin in a chunk and go on behind the separator."""
-        found = not folded.isalpha() or not folded.isascii()
-        if not found and len(folded) <= CACHED_LENGTH:
+    def _reach(self, chunk: str, folded: str) -> int:
+        """What a chunk may belong together with behind the separator: nothing, numbers, units, or anything."""
+        reach = _TO_ANY
+        if len(folded) <= CACHED_LENGTH and folded.isascii():
             starts, _, _, _ = self._search.atoms.of(chunk, folded)
-            found = any(folded[start:] in self._openers for start in starts)
+            endings = {folded[start:] for start in starts}
+            if endings.isdisjoint(self._openers):
+                reach = _TO_NOTHING
+                if not endings.isdisjoint(self._counted):
+                    reach |= _TO_NUMBER
+                if any(character in _DIGITS for character in folded):
+                    reach |= _TO_UNIT | _TO_NUMBER
         if len(self._opens) >= PART_CACHE:
             self._opens.clear()
         if len(folded) <= CACHED_LENGTH:
-            self._opens[chunk] = found
-        return found
+            self._opens[chunk] = reach
+        return reach
 
     def _template(self, part: str, folded: str) -> _Template:
         template = tuple(
@@ -100,8 +127,26 @@ class Segmenter:
         return template
 
 
-def _is_version(folded: str, start: int) -> bool:
-    return folded[start] == "v" and folded[start + 1 : start + 2] in _DIGITS and start + 1 < len(folded)
+def _continues(folded: str, span: tuple[int, int], reach: int) -> bool:
+    """Whether the next chunk is what the one before it may belong together with."""
+    start, end = span
+    if reach & _TO_NUMBER:
+        first = folded[start]
+        if first in _DIGITS or (first == "v" and end > start + 1 and folded[start + 1] in _DIGITS):
+            return True
+    return bool(reach & _TO_UNIT) and folded[start:end] in _UNITS
+
+
+def _counted(lexicon: Lexicon) -> frozenset[str]:
+    """What stands before a number in surfaces of architectures (`gpt` of gpt2) and in numeric items (`epoch-3`)."""
+    parts = set(_HEADS)
+    for surface, meanings in lexicon.index.items():
+        if meanings[0].category == "architecture":
+            for place in range(1, len(surface)):
+                if surface[place] in _DIGITS and surface[place - 1] not in _DIGITS:
+                    parts.add(surface[:place])
+                    parts.add(surface[: place - 1])
+    return frozenset(parts)
 
 
 def _openers(lexicon: Lexicon) -> frozenset[str]:
