@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dara import __version__
-from dara.cli import audit, corpus, demo, parse, rules, suggest
+from dara.cli import audit, compare, corpus, demo, parse, rules, suggest
 from dara.errors import DEBUG_VARIABLE, DaraError, internal_error
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command(name="lint")(audit.lint)
 app.command(name="fingerprint")(audit.fingerprint)
 app.command(name="parse")(parse.parse)
 app.command(name="suggest")(suggest.suggest)
+app.command(name="compare")(compare.compare)
 app.command(name="rules")(rules.rules)
 app.command(name="explain")(rules.explain)
 app.command(name="demo")(demo.demo)
