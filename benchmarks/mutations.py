@@ -95,8 +95,9 @@ def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterat
 
     family = subject.facts.best("family")
     claims = parsed.claims_of("size")
-    if family is None or len(claims) != 1:
-        return
+    says = {name for claim in parsed.claims_of("family") for name in accepted(claim)}
+    if family is None or len(claims) != 1 or squash(str(family.value)) not in says:
+        return  # the "small" of a brand without a family word is its own
     own = variant_of(str(family.value), subject.facts)
     if own is None:
         return
@@ -255,7 +256,13 @@ def _contexts(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Ite
     positions = [
         fact.value for fact in subject.facts if fact.kind.startswith("context") and isinstance(fact.value, int)
     ]
-    if positions and "text-generation" in str(subject.facts.best("task")) and not parsed.claims_of("context"):
+    # names of older models use such numbers for vocabularies and steps
+    if (
+        positions
+        and max(positions) >= 2048
+        and "text-generation" in str(subject.facts.best("task"))
+        and not parsed.claims_of("context")
+    ):
         for word in ("32k", "128k", "200k"):
             if int(word[:-1]) * 1000 > 2 * max(positions):
                 yield _renamed("context", parsed, subject, f"{parsed.repo}-{word}", "DAR207")

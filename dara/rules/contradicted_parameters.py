@@ -86,9 +86,9 @@ class ContradictedParameters(Rule):
         ratios = [count / stated for count in counts] if stated else [1.0]
         far = all(not SURE_LOW <= ratio <= SURE_HIGH for ratio in ratios) or isinstance(claim.value, Mapping)
         confirmed = any(fact.basis == "declared" for fact in subject.facts.all("hidden_size")) or not subject.config
-        far = far and confirmed  # a configuration without any dimension is a stub: the weights stand alone
         confidence = Confidence.HIGH if far and fact.basis == "measured" else Confidence.MEDIUM
-        if claim.modality == "ambiguous" or resized_on_purpose(subject):
+        # A configuration without any dimension is a stub, and weights built from it have a library's default size.
+        if claim.modality == "ambiguous" or resized_on_purpose(subject) or not confirmed:
             confidence = Confidence.LOW
         sure = far and confidence >= Confidence.MEDIUM
         return self.finding(

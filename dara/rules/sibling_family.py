@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dara.findings import Confidence, Outcome, Severity
+from dara.rules.common.families import squash
 from dara.rules.common.rulings import Ruling, family_evidence, observed_family, rulings
 from dara.rules.common.wording import listed, quoted
 from dara.rules.interface import Rule
@@ -41,9 +42,10 @@ class SiblingFamily(Rule):
         evidence, ruled = rulings(subject)
         for item in ruled:
             if item.ruling is Ruling.SIBLING:
-                meant = listed([item.claim.value])
+                same = squash(str(item.claim.value)) == evidence.declared
+                meant = quoted(item.claim.text) if same else f"{listed([item.claim.value])} ({quoted(item.claim.text)})"
                 yield self.finding(
-                    f"name says {meant} ({quoted(item.claim.text)}), the package is {observed_family(evidence)}; "
+                    f"name says {meant}, the package is {observed_family(evidence)}; "
                     "the graphs are alike, code and tokenizer are not",
                     confidence=Confidence.MEDIUM if item.claim.modality == "stated" else Confidence.LOW,
                     claim=item.claim,

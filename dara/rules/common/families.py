@@ -175,7 +175,9 @@ def gather(subject: Subject) -> FamilyEvidence:
     known = bool(kinship is not None and declared_name and kinship.known(spelled))
     twins = {squash(name) for name in kinship.twins(spelled)} if kinship is not None and known else set()
     seen = {squash(name) for name in (top.model_type, *top.twins)} if top else set()
-    if top and known and not ({declared, class_family} | twins) & seen and could_be(subject, spelled, top.model_type):
+    parts = _part_families(subject)
+    apart = top is not None and known and not ({declared, class_family} | twins) & seen
+    if top and apart and (declared in parts or could_be(subject, spelled, top.model_type)):
         seen.add(declared)
     return FamilyEvidence(
         declared=declared,
@@ -184,7 +186,7 @@ def gather(subject: Subject) -> FamilyEvidence:
         class_family=class_family,
         measured=top,
         measured_set=frozenset(seen),
-        components=sub_families(subject.config) | _part_families(subject),
+        components=sub_families(subject.config) | parts,
         known=known,
         recognised=known or bool({declared, class_family} & lexicon_families().keys()),
         declared_twins=frozenset({declared, *twins} - {""}),

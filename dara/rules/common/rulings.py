@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
@@ -12,7 +12,15 @@ from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence
 from dara.rules.common.exempt import repo_words
-from dara.rules.common.families import SURE, FamilyEvidence, also_named, gather, squash, variants_in_words
+from dara.rules.common.families import (
+    SHORTEST_WORD,
+    SURE,
+    FamilyEvidence,
+    also_named,
+    gather,
+    squash,
+    variants_in_words,
+)
 from dara.rules.common.graphs import same_graph, spelling
 from dara.rules.common.tables import words
 from dara.subject import Subject
@@ -69,6 +77,8 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         sure = evidence.measured is not None and evidence.measured.score >= SURE
         if evidence.agree is False and not shown and sure:
             return RuledClaim(claim, Ruling.DISPUTED, best, "config.json and the weights name different families")
+        if _spells_finer_twin(claim, evidence):
+            return RuledClaim(replace(claim, modality="stated"), Ruling.SIBLING, best)
         return RuledClaim(claim, Ruling.HELD, best)
     if accept & evidence.components:
         return RuledClaim(claim, Ruling.HELD, best, "names a part of the model")
@@ -86,6 +96,17 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
     if shown or accept & evidence.declared_twins:
         return RuledClaim(claim, Ruling.SIBLING, best)
     return _apart(claim, accept, evidence, best, subject)
+
+
+def _spells_finer_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
+    """Whether a brand's word spells a twin that is a closer description than the declared family.
+
+    A `sikuroberta` may be a BERT by its publisher's own card; its name still says RoBERTa. The other way round, "bert"
+    in a brand (`phobert`) is said of every encoder of the kind.
+    """
+    text = squash(claim.text)
+    finer = (name for name in evidence.declared_twins if evidence.declared in name and name != evidence.declared)
+    return len(evidence.declared) >= SHORTEST_WORD and any(name in text for name in finer)
 
 
 def _apart(
