@@ -41,8 +41,9 @@ class Rest:
     def __call__(self, scope: Scope) -> list[tuple[Unit, Unit]]:
         """Pairs what a scope leaves over."""
         pairs = _vectors(scope)
-        self.fusions += _fused(scope.left, scope.right, on_left=True)
-        self.fusions += _fused(scope.right, scope.left, on_left=False)
+        loose = not any(scope.depths)
+        self.fusions += _fused(scope.left, scope.right, on_left=True, loose=loose)
+        self.fusions += _fused(scope.right, scope.left, on_left=False, loose=loose)
         return pairs
 
 
@@ -131,8 +132,11 @@ def _company(ours: Sequence[Unit], theirs: Sequence[Unit], scope: Scope) -> NDAr
     return best + 0.2 * np.asarray(profiles[0] @ profiles[1].T)
 
 
-def _fused(wholes: list[Unit], pool: list[Unit], *, on_left: bool) -> list[Fusion]:
-    """Layers whose mass several runs of the other side have together, and the side's lists without them."""
+def _fused(wholes: list[Unit], pool: list[Unit], *, on_left: bool, loose: bool) -> list[Fusion]:
+    """Layers whose mass several runs of the other side have together; both are taken out of the lists.
+
+    With `loose` no matched module holds them together, and only words make them one: queries, keys and values.
+    """
     found: list[Fusion] = []
     for whole in [unit for unit in wholes if unit.mass]:
         classes: dict[tuple[str, ...], list[Unit]] = {}
@@ -140,7 +144,7 @@ def _fused(wholes: list[Unit], pool: list[Unit], *, on_left: bool) -> list[Fusio
         for unit in pool:
             if 0 < unit.mass < whole.mass:
                 classes.setdefault(star_of(unit.path[depth:]), []).append(unit)
-        parts = _parts(whole, classes)
+        parts = _parts(whole, classes, loose=loose)
         if parts is None:
             continue
         ordered = _stacked(parts)
@@ -161,7 +165,7 @@ def _shared_depth(units: Sequence[Unit]) -> int:
     return depth
 
 
-def _parts(whole: Unit, classes: dict[tuple[str, ...], list[Unit]]) -> list[Unit] | None:
+def _parts(whole: Unit, classes: dict[tuple[str, ...], list[Unit]], *, loose: bool) -> list[Unit] | None:
     """The runs that together have the whole's mass and fit its shape; those with telling words first."""
     fitting = {
         key: units
@@ -175,7 +179,11 @@ def _parts(whole: Unit, classes: dict[tuple[str, ...], list[Unit]]) -> list[Unit
             units = [unit for key in several for unit in fitting[key]]
             if len(units) < 2 or sum(unit.mass for unit in units) != whole.mass:
                 continue
-            options.append((_plausible(whole, units, several), several))
+            if not set(whole.shape).intersection(*(unit.shape for unit in units)):
+                continue  # what is stacked shares the axis along which it is not stacked
+            score = _plausible(whole, units, several)
+            if score >= 2.0 or not loose:
+                options.append((score, several))
     if not options:
         return None
     best = max(options, key=lambda option: (option[0], [str(key) for key in option[1]]))
@@ -183,7 +191,7 @@ def _parts(whole: Unit, classes: dict[tuple[str, ...], list[Unit]]) -> list[Unit
 
 
 def _plausible(whole: Unit, parts: Sequence[Unit], keys: Sequence[tuple[str, ...]]) -> float:
-    words = [{word for token in tokens_of(key) for word in [token]} for key in keys]
+    words = [set(tokens_of(key)) for key in keys]
     roles = any(
         len(order) == len(words) and all(any(role in own for own in words) for role in order)
         for order in fused_orders()

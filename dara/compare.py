@@ -187,6 +187,9 @@ def _whole(known: Measurement) -> Part:
     """A model of one piece as its only part."""
     identity = known.identification
     best = identity.family[0].model_type if identity is not None and identity.family else "unknown"
+    declared = known.facts.declared("family")
+    if declared is not None and identity is not None and identity.family and declared.value in identity.family[0].twins:
+        best = str(declared.value)  # twins have one graph; the declaration says which of them is meant
     kinds = ("layers", "hidden_size", "intermediate_size", "attention_heads", "vocabulary", "context", "num_labels")
     found = {kind: known.facts.best(kind) for kind in kinds}
     return Part("model", best, None, {kind: fact.value for kind, fact in found.items() if fact is not None})
@@ -233,11 +236,16 @@ def _fact(side: Side, kind: str) -> Any:
     return fact.value if fact is not None else None
 
 
+def starred(name: str) -> str:
+    """The name with every number replaced by `*`."""
+    return _NUMBER.sub("*", name)
+
+
 def grouped(lone: Sequence[Lone]) -> tuple[LoneGroup, ...]:
     """What stands alone, one row for names that differ in numbers only; parameters first, in stored order."""
     groups: dict[tuple[str, str], LoneGroup] = {}
     for item in lone:
-        key = (item.kind, _NUMBER.sub("*", item.name))
+        key = (item.kind, starred(item.name))
         known = groups.get(key)
         groups[key] = replace(known, count=known.count + 1) if known else LoneGroup(key[1], 1, item.shape, item.kind)
     return tuple(sorted(groups.values(), key=lambda group: group.kind != "parameter"))

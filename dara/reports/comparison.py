@@ -8,7 +8,7 @@ from typing import Any
 from clustering.alignment import Lone, Pair
 from clustering.identity import Part
 from clustering.text import escape
-from dara.compare import Comparison, PartPair, Side, grouped, layouts
+from dara.compare import Comparison, PartPair, Side, grouped, layouts, starred
 from dara.reports.document import clean
 
 SCHEMA = "dara-comparison/1"
@@ -142,11 +142,18 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def _pair_lines(pairs: Sequence[Pair], *, full: bool) -> Iterator[str]:
-    for pair in pairs if full else pairs[:_SHOWN]:
-        left, right = (escape(name, None if full else _NAME) for name in (pair.left, pair.right))
-        yield f"    {left} {_shape(pair.left_shape)} -> {right} {_shape(pair.right_shape)} {pair.layout}"
-    if not full and len(pairs) > _SHOWN:
-        yield f"    and {len(pairs) - _SHOWN:,} more (--full)"
+    rows: dict[tuple[str, str, str, str, str], int] = {}
+    for pair in pairs:  # names that differ in their indices only are one row, unless every pair is wanted
+        left, right = (name if full else starred(name) for name in (pair.left, pair.right))
+        key = (left, _shape(pair.left_shape), right, _shape(pair.right_shape), pair.layout)
+        rows[key] = rows.get(key, 0) + 1
+    limit = None if full else _NAME
+    for number, ((left, ours, right, theirs, layout), count) in enumerate(rows.items()):
+        if not full and number == _SHOWN:
+            yield f"    and {len(rows) - _SHOWN:,} more (--full)"
+            return
+        times = f" x {count}" if count > 1 else ""
+        yield f"    {escape(left, limit)} {ours} -> {escape(right, limit)} {theirs} {layout}{times}"
 
 
 def _lone_lines(title: str, lone: Sequence[Lone], *, full: bool) -> Iterator[str]:
