@@ -18,7 +18,7 @@ from dara.baseline import BaselineKey, key_of
 from dara.engine import run, selected, shown, verdict_of
 from dara.errors import DEBUG_VARIABLE, DaraError, IncompleteAuditError, NothingAuditableError, internal_error
 from dara.findings import Outcomes, Skipped
-from dara.measurement import Measurement, measure
+from dara.measurement import Computing, Measurement, measure
 from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
 from dara.rules.interface import Rule
 from dara.rules.registry import all_rules
@@ -56,11 +56,35 @@ def audit(
         NothingAuditableError: the target holds neither a configuration nor weights.
         PackageError: the target cannot be opened; its message is one line.
     """
-    settings = settings or Settings()
     if local_only and not Path(target).exists():
         raise NotFoundError(f"{escape(target)}: no such folder")
     package = open_package(target, name=name, revision=revision, offline=offline or local_only)
-    known = measure(package, build_graphs=build_graphs)
+    return audit_package(package, build_graphs=build_graphs, settings=settings, baseline=baseline, rules=rules)
+
+
+def audit_package(
+    package: Package,
+    *,
+    build_graphs: bool = True,
+    settings: Settings | None = None,
+    baseline: frozenset[BaselineKey] = frozenset(),
+    rules: Sequence[Rule] | None = None,
+    parse: Callable[[str], ParsedName] | None = None,
+    computing: Computing | None = None,
+) -> AuditReport:
+    """Audits a package that is open already; arguments and errors as `audit`.
+
+    Args:
+        package: the package.
+        build_graphs: as for `audit`.
+        settings: as for `audit`.
+        baseline: as for `audit`.
+        rules: as for `audit`.
+        parse: reads the package's name; `naming.parse_name` when None. A run over many packages parses in batches.
+        computing: as for `dara.measurement.measure`.
+    """
+    settings = settings or Settings()
+    known = measure(package, build_graphs=build_graphs, computing=computing)
     known.damaged.extend(str(error) for error in package.failures() if str(error) not in known.damaged)
     if not known.auditable:
         if known.damaged:
@@ -69,7 +93,7 @@ def audit(
             known.skipped[0].reason if known.skipped else "holds neither a config.json nor weights that can be read"
         )
         raise NothingAuditableError(f"{escape(package.location)}: {reason}")
-    parsed = _parse(package, known)
+    parsed = _parse(package, known, parse)
     ignored = known.card.ignore if known.card else ()
     chosen = selected(all_rules() if rules is None else rules, settings, ignored)
     outcomes = run(chosen, _subject(package, known, parsed))
@@ -96,18 +120,23 @@ def audit_all(targets: Sequence[str], **options: object) -> list[AuditResult]:
     return results
 
 
-def _parse(package: Package, known: Measurement) -> ParsedName | None:
+def _parse(package: Package, known: Measurement, parse: Callable[[str], ParsedName] | None) -> ParsedName | None:
     from naming import NameRefused, parse_name
 
     if package.name is None:
         known.skip("name", "the package has no name; give one with --name owner/repo")
         return None
     try:
-        return parse_name(package.name)
+        return (parse or parse_name)(package.name)
     except NameRefused as error:
         known.skip("name", str(error))
         known.damaged.append(str(error))
         return None
+
+
+def _is_complete(package: Package) -> bool:
+    """Whether metadata and list of files are those of a hub; snapshots may lack the columns that hold them."""
+    return package.source == "hub" or (package.source == "snapshot" and bool(package.listed))
 
 
 def _subject(package: Package, known: Measurement, parsed: ParsedName | None) -> Subject:
@@ -124,7 +153,7 @@ def _subject(package: Package, known: Measurement, parsed: ParsedName | None) ->
         parts=known.parts,
         kinship=load_reference(),
         files=package.paths,
-        hub=package.metadata if package.source == "hub" else None,
+        hub=package.metadata if _is_complete(package) else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clustering.errors import MissingExtraError
 from clustering.facts import Fact, Facts
@@ -15,6 +15,9 @@ from corpora.card import CARD_PATH, ModelCard
 from corpora.errors import PackageError
 from corpora.package import CONFIG_PATH, Package
 from dara.findings import Skipped
+
+if TYPE_CHECKING:
+    from clustering.declared import Declared
 
 SURE_FAMILY = 0.9
 """Calibrated score from which a family counts as measured."""
@@ -68,24 +71,64 @@ class Measurement:
         self.skip(check, message)
 
 
-def measure(package: Package, *, build_graphs: bool = True) -> Measurement:
+@dataclass(frozen=True, slots=True)
+class GraphReading:
+    """What a graph alone says, whichever package holds it."""
+
+    identification: Identification
+    fingerprint: Fingerprint | None
+    """None for an index, which has names without shapes."""
+    parts: tuple[Part, ...]
+
+
+class Computing:
+    """Computes what configs and graphs say. A run over many packages may remember instead; the answers are the same."""
+
+    def declared(self, config: Mapping[str, Any]) -> Declared:
+        """The facts that a config declares."""
+        from clustering.declared import read_config
+
+        return read_config(config)
+
+    def graph(self, listing: TensorListing, config: Mapping[str, Any] | None, *, parts: bool) -> GraphReading:
+        """What a graph says; `parts`: also take it apart, with the config's help."""
+        from clustering.fingerprint import fingerprint
+        from clustering.parts import decompose
+        from corpora.reference import load_reference
+
+        reference = load_reference()
+
+        def surely(part: TensorListing) -> str | None:
+            best = reference.identify(part).family
+            return best[0].model_type if best and best[0].score >= SURE_FAMILY else None
+
+        return GraphReading(
+            reference.identify(listing),
+            None if listing.names_only else fingerprint(listing),
+            decompose(listing, config, identify=surely) if parts else (),
+        )
+
+
+def measure(package: Package, *, build_graphs: bool = True, computing: Computing | None = None) -> Measurement:
     """Reads config, card and weight headers, and measures the model graph.
 
     Args:
         package: the package; its weights are read by ranges, headers only.
         build_graphs: without a weight header, build the declared class on the meta device (needs the `graph` extra).
+        computing: how to compute what configs and graphs say; afresh when None.
     """
     known = Measurement(notes=list(package.notes))
+    computing = computing or Computing()
     facts: list[Fact] = []
     package.prefetch()
-    _read_config(package, known, facts)
+    _read_config(package, known, facts, computing)
     _read_card(package, known)
     _read_weights(package, known, facts)
     graph = known.listing
     if graph is None and known.config is not None:
         graph = _built_listing(known.config, known, facts, build_graphs=build_graphs)
     if graph is not None and graph.adapter is None:
-        _identify(graph, known)
+        _identify(graph, known, computing)
         if graph is known.listing and known.identification is not None:
             facts.extend(family_facts(known.identification, known.config))
     known.facts = Facts(facts)
@@ -115,7 +158,7 @@ def family_facts(identification: Identification, config: Mapping[str, Any] | Non
     yield Fact("family", family, "measured", f"graph, score {top.score:.2f}{others}")
 
 
-def _read_config(package: Package, known: Measurement, facts: list[Fact]) -> None:
+def _read_config(package: Package, known: Measurement, facts: list[Fact], computing: Computing) -> None:
     try:
         document = package.config()
     except PackageError as error:
@@ -123,10 +166,8 @@ def _read_config(package: Package, known: Measurement, facts: list[Fact]) -> Non
         return
     if document is None:
         return
-    from clustering.declared import read_config
-
     known.config = document.value
-    declared = read_config(document.value)
+    declared = computing.declared(document.value)
     facts.extend(declared.facts)
     known.notes.extend(
         f"{CONFIG_PATH}: {note.removeprefix(f'{CONFIG_PATH}: ')}" for note in (*document.notes, *declared.notes)
@@ -185,19 +226,10 @@ def _built_listing(
     return listing
 
 
-def _identify(listing: TensorListing, known: Measurement) -> None:
-    from clustering.fingerprint import fingerprint
-    from clustering.parts import decompose
-    from corpora.reference import load_reference
-
-    reference = load_reference()
-
-    def surely(part: TensorListing) -> str | None:
-        best = reference.identify(part).family
-        return best[0].model_type if best and best[0].score >= SURE_FAMILY else None
-
-    if not known.parts:  # a pipeline's folders are its parts already
-        known.parts = decompose(listing, known.config, identify=surely)
-    known.identification = reference.identify(listing)
-    if not listing.names_only:
-        known.fingerprint = fingerprint(listing)
+def _identify(listing: TensorListing, known: Measurement, computing: Computing) -> None:
+    reading = computing.graph(
+        listing, known.config, parts=not known.parts
+    )  # a pipeline's folders are its parts already
+    known.parts = known.parts or reading.parts
+    known.identification = reading.identification
+    known.fingerprint = reading.fingerprint
