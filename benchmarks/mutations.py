@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from clustering.facts import Facts
+from clustering.facts import Fact, Facts
 from dara.rules.common.families import accepted, squash
 from dara.rules.common.numbers import numbers_in
 from dara.rules.common.tables import table
@@ -64,6 +64,10 @@ def _swap(parsed: ParsedName, claim: Claim, word: str) -> str | None:
     return before + word + after
 
 
+def _family(subject: Subject) -> Fact | None:
+    return subject.facts.declared("family") or subject.facts.best("family")
+
+
 def _modality(subject: Subject) -> str:
     if any(part.role in ("backbone", "pixel_decoder") for part in subject.parts):
         return "parts"
@@ -77,7 +81,8 @@ def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
     claims = [claim for claim in parsed.claims_of("family") if claim.role in ("", "main")]
     if len(claims) != 1 or claims[0].modality != "stated":
         return
-    declared = squash(str(subject.facts.best("family").value)) if subject.facts.best("family") else ""
+    fact = _family(subject)
+    declared = squash(str(fact.value)) if fact is not None else ""
     own = accepted(claims[0]) | {declared}
     others = [
         word
@@ -93,7 +98,7 @@ def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
 def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
     from clustering.variants import sizes, variant_of
 
-    family = subject.facts.best("family")
+    family = _family(subject)
     claims = parsed.claims_of("size")
     says = {name for claim in parsed.claims_of("family") for name in accepted(claim)}
     if family is None or len(claims) != 1 or squash(str(family.value)) not in says:
@@ -194,7 +199,7 @@ def _datasets(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
 
 def _generations(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
     """Another generation of a series, where the generations leave a mark."""
-    family, rows = subject.facts.best("family"), subject.facts.best("vocabulary")
+    family, rows = _family(subject), subject.facts.best("vocabulary")
     claims = [claim for claim in parsed.claims_of("family") if claim.role in ("", "main")]
     if family is None or rows is None or len(claims) != 1 or claims[0].modality != "stated":
         return

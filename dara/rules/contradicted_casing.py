@@ -42,7 +42,7 @@ class ContradictedCasing(Rule):
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares the casing word with the vocabulary."""
         claims = subject.claims("casing")
-        family = subject.facts.best("family")
+        family = subject.facts.declared("family") or subject.facts.best("family")
         if not claims or family is None or str(family.value) not in ("bert", "distilbert", "mobilebert", "squeezebert"):
             return
         fact = subject.facts.best("vocabulary")

@@ -108,7 +108,8 @@ def _counts(claim: Claim, heads: frozenset[str]) -> frozenset[int]:
         for entry in default_lexicon().entries(name, "dataset"):
             number, task = entry.get("num_labels"), entry.get("task")
             if isinstance(number, int) and task in heads:
-                found.append(_tolerant(number, task))
+                also = entry.get("num_labels_also") or ()
+                found.append(_tolerant(number, task) | {count for count in also if isinstance(count, int)})
     return frozenset[int]().union(*found)
 
 

@@ -76,7 +76,7 @@ def _convolutions(subject: Subject, depths: Fact | None) -> Iterator[Fact]:
     """Layers as residual networks count them: He et al. 2015, table 1 (50 = 3 x 16 + 2, 18 = 2 x 8 + 2)."""
     if depths is None:
         return
-    family = subject.facts.best("family")
+    family = subject.facts.declared("family") or subject.facts.best("family")
     name = str(family.value) if family is not None else ""
     if not any(word in name for word in ("resnet", "regnet", "resnext", "timm")):
         return

@@ -42,7 +42,7 @@ class ContradictedResolution(Rule):
         claims = subject.claims("image_size")
         if not claims:
             return
-        family = subject.facts.best("family")
+        family = subject.facts.declared("family") or subject.facts.best("family")
         free = family is not None and str(family.value).replace("_", "") in words("any_resolution")
         if is_toy(subject):
             yield self.skipped("a fixture with arbitrary dimensions")
