@@ -48,6 +48,12 @@ class Search:
             Segments in order; they cover every letter and digit and never overlap.
         """
         starts, ends, chunks, keys = self.atoms.of(repo, folded)
+        if len(keys) == 1 and keys[0].isalpha():
+            meanings = self.lexicon.index.get(keys[0], ())
+            word = Segment(repo, starts[0], ends[0], keys[0], "word", meanings, 0)
+            if not meanings or keys[0].endswith(CONVERSIONS):
+                find_fused(word, self.lexicon)
+            return [word]
         path = self._best_path(folded, starts, ends, chunks, keys)
         return self._refine(repo, folded, path, starts, ends, chunks)
 

@@ -33,8 +33,8 @@ _UNITS = frozenset(
     [
         "bpw", "bit", "bits", "hz", "khz", "step", "steps", "epoch", "epochs", "ep", "iter", "iters", "iteration",
         "iterations", "shot", "shots", "fold", "folds", "sample", "samples", "example", "examples", "hour", "hours",
-        "hr", "hrs", "utterances", "pairs", "sentences", "tokens", "images", "gb", "tb", "layer", "layers", "l", "class",
-        "classes", "label", "labels", "way", "classification", "cls", "star", "stars",
+        "hr", "hrs", "utterances", "pairs", "sentences", "tokens", "images", "gb", "tb", "layer", "layers", "l",
+        "class", "classes", "label", "labels", "way", "classification", "cls", "star", "stars",
     ]
 )  # fmt: skip
 """Words that naming.patterns reads together with a number before a separator."""
