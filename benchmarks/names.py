@@ -13,9 +13,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -31,7 +35,7 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 def fold_of(repo_id: str) -> int:
     """0 or 1 by the owner, so that one owner's names never stand in both folds."""
-    owner = repo_id.split("/")[0].lower()
+    owner = repo_id.split("/", 1)[0].lower()
     return hashlib.sha256(owner.encode()).digest()[0] & 1
 
 
@@ -213,15 +217,127 @@ def packages(errors: int) -> None:
         print(f"packages, {key}: {right}/{total}")
 
 
+def with_gguf(parsed_rows: list[dict[str, Any]]) -> None:
+    """Sizes and versions of the annotated names through gguf's parser, beside ours."""
+    try:
+        from gguf import Metadata
+    except ImportError:
+        print("gguf's parser is not measured: pip install gguf")
+        return
+    from naming import parse_name
+
+    counts = {(who, kind): [0, 0, 0] for who in ("ours", "gguf") for kind in ("parameters", "version")}
+    for row in parsed_rows:
+        name = row["repo_id"].rsplit("/", 1)[-1]
+        parts = Metadata.get_model_id_components(name)
+        for kind in ("parameters", "version"):
+            gold = [c["text"].lower() for c in row["components"] if c["category"] == kind]
+            theirs = [parts[4].lower()] if kind == "version" and parts[4] else []
+            if kind == "parameters" and parts[5]:
+                theirs = [part.lower() for part in parts[5].split("-")]
+            mine = [c.text.lower() for c in parse_name(row["repo_id"]).components if c.category == kind]
+            for who, found in (("ours", mine), ("gguf", theirs)):
+                counts[who, kind][0] += (Counter(gold) & Counter(found)).total()
+                counts[who, kind][1] += len(found)
+                counts[who, kind][2] += len(gold)
+    for (who, kind), (hit, found, gold_count) in sorted(counts.items()):
+        precision = hit / found if found else 0.0
+        print(f"{kind}, {who}: precision {precision:.3f} recall {hit / gold_count:.3f} (of {gold_count})")
+
+
+def generated(count: int) -> Iterator[str]:
+    """Names put together from surfaces of the lexicons, numbers and unknown words; the same for every run."""
+    from naming.lexicon import default_lexicon
+
+    random = Random(20261)
+    surfaces: dict[str, list[str]] = defaultdict(list)
+    for surface, meanings in default_lexicon().index.items():
+        surfaces[meanings[0].category].append(surface)
+    shapes = ("7b", "1.5B", "v2", "8x7B", "L-12", "patch16", "224", "4bit", "Q4_K_M", "16k", "2507", "v0.1", "13b")
+    for _ in range(count):
+        parts = [random.choice(surfaces["architecture"])]
+        for category in ("size", "dataset", "language", "task", "training", "quantization"):
+            if random.random() < 0.35:
+                parts.append(random.choice(surfaces[category]))
+        if random.random() < 0.6:
+            parts.append(random.choice(shapes))
+        if random.random() < 0.3:
+            parts.append("".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=random.randint(4, 9))))
+        random.shuffle(parts)
+        yield f"owner{random.randint(1, 9999)}/" + random.choice("-_").join(parts)
+
+
+def speed(count: int) -> None:
+    """Names a second on one core, and memory at every fifth of the stream."""
+    import resource
+
+    from naming import parse_names
+
+    made = list(generated(min(count, 50_000)))
+    for source, names in (("generated names", made), ("published names", list(_published()))):
+        if not names:
+            continue
+        for _ in parse_names(names[:1000]):
+            pass
+        began = time.process_time()
+        done = sum(1 for _ in parse_names(names))
+        took = time.process_time() - began
+        print(f"{source}: {done / took:,.0f} names/s of processor time ({done:,} names)")
+    read = 0
+    step = max(1, count // 5)
+    for _ in parse_names(generated(count)):
+        read += 1
+        if read % step == 0:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"  after {read:,} generated names: {_resident():.0f} MB resident, {peak:.0f} MB at most")
+
+
+def _published() -> Iterator[str]:
+    path = DATA / "naming_elements_2023.json"
+    if path.exists():
+        yield from json.loads(path.read_text(encoding="utf-8"))
+
+
+def _resident() -> float:
+    """Resident memory of this process in MB (Linux)."""
+    path = Path("/proc/self/statm")
+    return int(path.read_text().split()[1]) * 4096 / 1e6 if path.exists() else 0.0
+
+
+def cold(repeats: int = 7) -> None:
+    """One name from a cold process, beside `import spacy` with torch hidden."""
+    hide = "import sys; sys.modules['torch'] = None; sys.modules['tensorflow'] = None; import spacy"
+    parse = "from naming import parse_name; parse_name('facebook/maskformer-swin-base-coco')"
+    best = {}
+    for label, code in (("import spacy", hide), ("one name", parse)):
+        times = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            times.append(time.perf_counter() - began)
+        best[label] = min(times)
+        print(f"{label}: {best[label]:.2f} s (best of {repeats}, median {sorted(times)[repeats // 2]:.2f})")
+    print(f"one cold name takes {best['one name'] / best['import spacy']:.2f} times `import spacy`")
+
+
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--errors", type=int, default=0, help="names to show that are read differently")
+    parser.add_argument("--speed", type=int, default=0, metavar="N", help="stream N generated names")
+    parser.add_argument("--cold", action="store_true", help="time one name in a new process")
     options = parser.parse_args()
+    if options.speed:
+        speed(options.speed)
+    if options.cold:
+        cold()
+    if options.speed or options.cold:
+        return
     spans(options.errors)
+    with_gguf(rows("names_gold_dev.jsonl"))
     families(options.errors)
     packages(options.errors)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -37,9 +37,7 @@ def main() -> int:
         pairs = [(sign in published[name], sign in mine[name]) for name in published]
         agree = sum(a == b for a, b in pairs) / len(pairs)
         both, either = sum(a and b for a, b in pairs), sum(a or b for a, b in pairs)
-        print(
-            f"  {sign} {meaning:42} {theirs[sign]:7.1%} {ours[sign]:7.1%} {agree:7.1%} {both:7,} {either:7,}"
-        )
+        print(f"  {sign} {meaning:42} {theirs[sign]:7.1%} {ours[sign]:7.1%} {agree:7.1%} {both:7,} {either:7,}")
     return 0
 
 

@@ -11,7 +11,7 @@ from naming.errors import LexiconError, NameRefused
 from naming.records import Claim, Component, Convention, ParsedName
 
 if TYPE_CHECKING:
-    from naming.pipeline import parse_name, parse_names, pipeline
+    from naming.language import parse_name, parse_names, pipeline
 
 __all__ = [
     "Claim", "Component", "Convention", "LexiconError", "NameRefused", "ParsedName", "parse_name", "parse_names",
@@ -25,5 +25,5 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib
 
-        return getattr(importlib.import_module("naming.pipeline"), name)
+        return getattr(importlib.import_module("naming.language"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
