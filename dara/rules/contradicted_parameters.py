@@ -34,6 +34,8 @@ EFFECTIVE_HIGH: Final = 3.2
 """`E2B` counts what has to be in fast memory: Gemma 3n and 4 hold 4.5e9 to 5.4e9 with the embeddings of each layer."""
 
 _JOINED: Final = re.compile(r"^[vV]?(?:\d+_)+(\d+(?:\.\d+)?)\s*([bBmM])$")
+_BEFORE: Final = re.compile(r"(\d{1,3})[._]$")
+_WHOLE: Final = re.compile(r"^\d+[bBmM]$")
 _SCALE: Final = {"b": 1e9, "m": 1e6}
 
 
@@ -76,14 +78,19 @@ class ContradictedParameters(Rule):
         for claim in claims:
             if claim in holding:
                 yield self.held(claim, fact)
-            elif holding or _speaks_of_active(claim) or _active_beside_experts(claim, subject, float(fact.value)):
+            elif (
+                holding
+                or _speaks_of_active(claim, subject)
+                or _active_beside_experts(claim, subject, float(fact.value))
+            ):
                 yield self.skipped(f"{quoted(claim.text)} speaks of another count, or of a part")
             else:
                 yield self._contradiction(subject, claim, fact, counts)
 
     def _contradiction(self, subject: Subject, claim: Claim, fact: Fact, counts: tuple[float, ...]) -> Outcome:
-        stated = max(_stated(claim), default=0.0)
-        ratios = [count / stated for count in counts] if stated else [1.0]
+        meanings = _stated(claim, subject)
+        stated = meanings[0] if meanings else 0.0
+        ratios = [count / meaning for count in counts for meaning in meanings] or [1.0]
         far = all(not SURE_LOW <= ratio <= SURE_HIGH for ratio in ratios) or isinstance(claim.value, Mapping)
         confirmed = any(fact.basis == "declared" for fact in subject.facts.all("hidden_size")) or not subject.config
         confidence = Confidence.HIGH if far and fact.basis == "measured" else Confidence.MEDIUM
@@ -100,7 +107,9 @@ class ContradictedParameters(Rule):
             fact=fact,
             evidence=(
                 Evidence(fact.source, f"{int(fact.value):,} parameters"),
-                Evidence("name", f"tolerated: {listed(f'{value:.3g}' for value in _bounds(claim))} parameters"),
+                Evidence(
+                    "name", f"tolerated: {listed(f'{value:.3g}' for value in _bounds(claim, subject))} parameters"
+                ),
             ),
         )
 
@@ -142,8 +151,8 @@ def _sub_models(subject: Subject, total: float) -> Iterator[float]:
     yield from (float(count) for count in dict.fromkeys(sums.values()) if 0.3 * total <= count <= 0.97 * total)
 
 
-def _speaks_of_active(claim: Claim) -> bool:
-    return isinstance(claim.value, Mapping) and not _stated(claim)
+def _speaks_of_active(claim: Claim, subject: Subject) -> bool:
+    return isinstance(claim.value, Mapping) and not _stated(claim, subject)
 
 
 def _active_beside_experts(claim: Claim, subject: Subject, total: float) -> bool:
@@ -156,8 +165,8 @@ def _active_beside_experts(claim: Claim, subject: Subject, total: float) -> bool
     return 0.5 <= active.value / claim.value <= 2.0
 
 
-def _stated(claim: Claim) -> tuple[float, ...]:
-    """Counts that the claim can mean."""
+def _stated(claim: Claim, subject: Subject) -> tuple[float, ...]:
+    """Counts that the claim can mean, the likeliest first."""
     value: Any = claim.value
     if isinstance(value, Mapping):
         experts, each = value.get("experts"), value.get("each")
@@ -167,24 +176,28 @@ def _stated(claim: Claim) -> tuple[float, ...]:
         return (float(total),) if isinstance(total, int | float) and total > 0 else ()
     if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
         return ()
+    meanings = [float(value)]
     joined = _JOINED.match(claim.text.strip())  # "v9_7_1B": a version and a count look like one decimal number
     if joined:
-        return (float(value), float(joined[1]) * _SCALE[joined[2].lower()])
-    return (float(value),)
+        meanings.append(float(joined[1]) * _SCALE[joined[2].lower()])
+    before = _BEFORE.search(subject.parsed.repo.partition(claim.text)[0]) if subject.parsed else None
+    if before and _WHOLE.match(claim.text):  # "qw1.5B" cut behind its point
+        meanings.append(float(f"{before[1]}.{claim.text[:-1]}") * _SCALE[claim.text[-1].lower()])
+    return tuple(meanings)
 
 
 def _holds(claim: Claim, count: float, subject: Subject) -> bool:
     if isinstance(claim.value, Mapping) and "each" in claim.value:
-        return any(MIXTURE_LOW <= count / stated <= MIXTURE_HIGH for stated in _stated(claim))
+        return any(MIXTURE_LOW <= count / stated <= MIXTURE_HIGH for stated in _stated(claim, subject))
     if isinstance(claim.value, Mapping) and "active" in claim.value:
         active = subject.facts.best("parameters_active")
         stated = claim.value["active"]
         numbers = active is not None and isinstance(active.value, int | float) and isinstance(stated, int | float)
         return bool(numbers and active is not None and 0.5 <= active.value / stated <= 2.0)
     high = EFFECTIVE_HIGH if _EFFECTIVE.match(claim.text.strip()) else HIGH
-    return any(LOW <= count / stated <= high for stated in _stated(claim))
+    return any(LOW <= count / stated <= high for stated in _stated(claim, subject))
 
 
-def _bounds(claim: Claim) -> tuple[float, ...]:
+def _bounds(claim: Claim, subject: Subject) -> tuple[float, ...]:
     low, high = (MIXTURE_LOW, MIXTURE_HIGH) if isinstance(claim.value, Mapping) else (LOW, HIGH)
-    return tuple(bound for stated in _stated(claim)[:1] for bound in (stated * low, stated * high))
+    return tuple(bound for stated in _stated(claim, subject)[:1] for bound in (stated * low, stated * high))

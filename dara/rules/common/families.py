@@ -90,11 +90,21 @@ def accepted(claim: Claim) -> frozenset[str]:
 
 
 def variants_in_words(claim: Claim, subject: Subject) -> frozenset[str]:
-    """Families that the words beside a claim turn it into: a distilled BERT may be a DistilBERT."""
+    """Families that the words beside a claim turn it into.
+
+    A distilled BERT may be a DistilBERT, and merge tools write a mixture of Llamas or Mistrals as a Mixtral.
+    """
     names = accepted(claim)
+    if names & {"llama", "mistral"} and _states_experts(subject):
+        names |= {"mixtral"}
     if subject.parsed is None or "distil" not in subject.parsed.repo.lower():
         return names
     return names | {f"distil{name}" for name in names}
+
+
+def _states_experts(subject: Subject) -> bool:
+    counts = (claim.value for claim in subject.claims("parameters"))
+    return bool(subject.claims("experts")) or any(isinstance(value, Mapping) and "experts" in value for value in counts)
 
 
 @cache
