@@ -23,7 +23,7 @@ _DIGIT = re.compile(
         (?:samples?|examples?|hours?|hrs?|utterances|pairs|sentences|tokens|images|gb|tb)){_END}
     | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l))(?=\d{{3}}|{_END})
     | (?P<labels>\d{{1,5}}[-_]?(?:class(?:es)?|labels?|way|classification|cls|stars?)){_END}
-    | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}}|_\d)?[bmt]|\d{{1,3}}b\d{{1,2}})(?=v\d|{_END})
+    | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}})?[bmt]|(?<![a-z])\d{{1,2}}_\d[bmt]|\d{{1,3}}b\d{{1,2}})(?=v\d|{_END})
     | (?P<kilo>\d{{1,9}}(?:\.\d{{1,9}})?k)(?=to\d|{_END})
     | (?P<date>(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\g<1>(?:0[1-9]|[12]\d|3[01])){_END}
     | (?P<pair>\d{{2,4}}x\d{{2,4}}(?:x\d{{1,4}})?){_END}

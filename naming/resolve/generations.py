@@ -47,6 +47,14 @@ def settle_generations(scene: Scene) -> None:
             segment.entry = _with(segment, facts)
 
 
+def _is_release(segment: Segment, generations: Mapping[str, Any]) -> bool:
+    """Whether a `v4` is the release of a checkpoint: only few families write their generations so (`DeepSeek-V3`)."""
+    if segment.text[:1] not in "vV" or "." in segment.text:
+        return False
+    facts = generations.get(segment.value, {})
+    return not any(f"v{segment.value}" in family for family in (facts.get("family", ""), *facts.get("accepts", ())))
+
+
 def _next(scene: Scene, place: int) -> int:
     """Place of the next architecture, or of the name's end."""
     behind = (other for other in scene.architectures() if other > place)
@@ -63,8 +71,14 @@ def _multilingual(scene: Scene, segment: Segment) -> bool:
 
 def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:
     """The mixture-of-experts type of a variant, where the name tells of experts (`Qwen3-VL-235B-A22B`)."""
+    if "moe" not in words:
+        return facts
+    accepts = facts.get("accepts", ())
     mixture = f"{facts.get('family')}_moe"
-    return {**facts, "family": mixture} if "moe" in words and mixture in facts.get("accepts", ()) else facts
+    if mixture in accepts:
+        return {**facts, "family": mixture}
+    # merges of dense models into experts are of the type mixtral, whatever they were merged from
+    return {**facts, "accepts": tuple(dict.fromkeys((*accepts, "mixtral")))}
 
 
 def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, Any]) -> str | None:
@@ -75,6 +89,8 @@ def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, An
     for other in range(place + 1, min(behind, place + 1 + _REACH)):
         segment = scene.segments[other]
         if segment.category == "version" and isinstance(segment.value, str):
+            if _is_release(segment, generations):
+                return None
             for candidate in (segment.value, segment.value.removesuffix(".0")):
                 if candidate in generations:
                     return candidate

@@ -63,6 +63,9 @@ def _pair(scene: Scene, left: int, right: int) -> tuple[str, str]:
         return "encoder", "decoder"
     if (scene.timm and b.start < scene.tag_from) or a.value in _ADD_ONS:
         return "main", "base"
+    sized = [s.category == "parameters" for s in between]
+    if any(sized) and domain_of(str(a.value)) == domain_of(str(b.value)) == "llm":
+        return "main", "teacher"  # `Qwen2.5-14B-DeepSeek-R1`: the size is the first one's
     if a.value == "dpr":
         return "main", "backbone"
     return _by_domain(domain_of(str(a.value)), domain_of(str(b.value)))
