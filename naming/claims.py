@@ -147,6 +147,9 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
     entry = segment.entry
     if entry is None or any(meaning.category == "dataset" for meaning in segment.entries):
         return True
+    accepts = entry.get("accepts", ())
+    if not entry.get("family") and len(accepts) >= MANY_TYPES and str(entry.value) not in accepts:
+        return not _STEM.search(segment.key)  # a method over any encoder (`splade`)
     strength = entry.get("strength")
     if strength is None and not entry.get("outside"):
         return False
@@ -174,6 +177,8 @@ def _after_another_brand(scene: Scene, segment: Segment) -> bool:
     return first.entry is None or first.entry.get("family") != (segment.entry and segment.entry.get("family"))
 
 
+MANY_TYPES = 6
+"""Types from which a word without a type of its own is a method, not a family."""
 _STEM = re.compile(r"bert|bart|electra|t5|gpt|former|xlm|pegasus|roberta|bird|minilm|mpnet|led\b")
 """Family words inside brands of encoders and encoder-decoders."""
 
