@@ -7,13 +7,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from clustering.facts import Fact, Facts
-from dara.findings import Outcome, Severity
+from dara.findings import Confidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
 from dara.rules.common.numbers import check_numbers, numbers_in, same, whole
 from dara.rules.interface import Rule
 from dara.subject import Subject
+from naming.records import Claim
 
 _KINDS: Final = ("layers", "encoder_layers", "decoder_layers", "layers_total", "conv_layers")
+
+
+MOST_LAYERS: Final = 48
+"""Deepest published model whose name gives its layers as `L-`: larger numbers behind an L are sizes."""
 
 
 class ContradictedLayers(Rule):
@@ -55,7 +60,19 @@ class ContradictedLayers(Rule):
             return
         widened = _with(subject, extra)
         kinds = ("conv_layers",) if depths is not None else _KINDS
-        yield from check_numbers(self, widened, claims, kinds, "number of layers", accept=same)
+        cap = Confidence.HIGH if all(_plainly_layers(claim, subject) for claim in claims) else Confidence.LOW
+        yield from check_numbers(self, widened, claims, kinds, "number of layers", accept=same, cap=cap)
+
+
+def _plainly_layers(claim: Claim, subject: Subject) -> bool:
+    """Whether the words can mean nothing but layers.
+
+    A lone `l1` may be a norm, and `L-70` of a language model its size; beside a width (`L-6_H-256`) they are layers.
+    """
+    if subject.claims("hidden_size") or "ayer" in claim.text or not claim.text[:1].isalpha():
+        return True
+    number = whole(claim.value)
+    return claim.text[0] == "L" and number is not None and number <= MOST_LAYERS
 
 
 def _with(subject: Subject, extra: tuple[Fact, ...]) -> Subject:

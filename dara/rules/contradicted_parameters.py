@@ -36,6 +36,7 @@ EFFECTIVE_HIGH: Final = 3.2
 _JOINED: Final = re.compile(r"^[vV]?(?:\d+_)+(\d+(?:\.\d+)?)\s*([bBmM])$")
 _BEFORE: Final = re.compile(r"(\d{1,3})[._]$")
 _WHOLE: Final = re.compile(r"^\d+[bBmM]$")
+_DIMENSIONS: Final = ("hidden_size", "hidden_sizes", "layers", "depths", "vocabulary", "embed_dim", "attention_heads")
 _SCALE: Final = {"b": 1e9, "m": 1e6}
 
 
@@ -92,7 +93,9 @@ class ContradictedParameters(Rule):
         stated = meanings[0] if meanings else 0.0
         ratios = [count / meaning for count in counts for meaning in meanings] or [1.0]
         far = all(not SURE_LOW <= ratio <= SURE_HIGH for ratio in ratios) or isinstance(claim.value, Mapping)
-        confirmed = any(fact.basis == "declared" for fact in subject.facts.all("hidden_size")) or not subject.config
+        confirmed = not subject.config or any(
+            fact.basis == "declared" and fact.kind.endswith(_DIMENSIONS) for fact in subject.facts
+        )
         confidence = Confidence.HIGH if far and fact.basis == "measured" else Confidence.MEDIUM
         # A configuration without any dimension is a stub, and weights built from it have a library's default size.
         if claim.modality == "ambiguous" or resized_on_purpose(subject) or not confirmed:
@@ -156,13 +159,17 @@ def _speaks_of_active(claim: Claim, subject: Subject) -> bool:
 
 
 def _active_beside_experts(claim: Claim, subject: Subject, total: float) -> bool:
-    """Whether a count beside a number of experts (`17B-16E`) may be that of the active parameters."""
+    """Whether a count beside words about experts may be that of the active parameters, or of each expert.
+
+    `17B-16E` counts what is active; merge tools name a mixture after the model that each expert is (`Yi-9B-MoE`).
+    """
     if not subject.claims("experts") or not isinstance(claim.value, int | float) or not 0 < claim.value < total:
         return False
-    active = subject.facts.best("parameters_active")
-    if active is None or not isinstance(active.value, int | float):
-        return "experts" in subject.facts
-    return 0.5 <= active.value / claim.value <= 2.0
+    active, experts = subject.facts.best("parameters_active"), subject.facts.best("experts")
+    if active is not None and isinstance(active.value, int | float) and 0.5 <= active.value / claim.value <= 2.0:
+        return True
+    count = experts.value if experts is not None and isinstance(experts.value, int) else 0
+    return count > 1 and total <= claim.value * count * MIXTURE_HIGH
 
 
 def _stated(claim: Claim, subject: Subject) -> tuple[float, ...]:

@@ -73,6 +73,10 @@ class ContradictedSize(Rule):
         if fitting is not None:
             return self.held(claim, fitting[0])
         actual = variant_of(family, subject.facts)
+        if actual is not None and not actual.isalpha() and actual != word:
+            return self.skipped(
+                f"{quoted(claim.text)}: {escape(family)} {actual} is another way of counting the same sizes"
+            )
         if actual is None:
             return self.skipped(
                 f"{quoted(claim.text)}: the dimensions are those of no published size of {escape(family)}"

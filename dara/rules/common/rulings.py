@@ -26,6 +26,7 @@ from dara.rules.common.tables import words
 from dara.subject import Subject
 from naming.records import Claim
 
+_COUNT_GOES_ON: Final = re.compile(r"[bBmM](?![A-Za-z])")
 _DIGITS: Final = re.compile(r"\d.*$")
 
 
@@ -118,6 +119,8 @@ def _apart(
     if not evidence.declared and evidence.measured is None:
         reason = evidence.abstained or "neither a configuration nor a readable graph tells the family"
         return RuledClaim(claim, Ruling.UNKNOWN, None, reason)
+    if accept & words("pipelines"):
+        return RuledClaim(claim, Ruling.UNKNOWN, best, "names a pipeline that the model may serve")
     if evidence.declared in words("containers") and not evidence.components:
         reason = f"the parts of this {escape(evidence.declared_name)} are not declared"
         return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
@@ -143,10 +146,17 @@ def rulings(subject: Subject) -> tuple[FamilyEvidence, tuple[RuledClaim, ...]]:
     """
     evidence = gather(subject)
     claims = [claim for claim in subject.claims("family") if claim.role in ("", "main")]
+    claims = [replace(claim, modality="ambiguous") if _cut_from_count(claim, subject) else claim for claim in claims]
     ruled = [rule_on(claim, evidence, subject) for claim in claims]
     if any(item.ruling is Ruling.HELD and not item.reason for item in ruled):
         ruled = [item for item in ruled if item.ruling in (Ruling.HELD, Ruling.DISPUTED)]
     return evidence, tuple(ruled)
+
+
+def _cut_from_count(claim: Claim, subject: Subject) -> bool:
+    """Whether the last digit of the words belongs to a count, as in `gpt-1b`, read as the first GPT."""
+    repo = subject.parsed.repo if subject.parsed is not None else ""
+    return claim.text[-1:].isdigit() and _COUNT_GOES_ON.match(repo.partition(claim.text)[2]) is not None
 
 
 def strength(claim: Claim, evidence: FamilyEvidence) -> Confidence:
