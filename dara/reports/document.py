@@ -55,7 +55,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "package": _package(result.package),
-        "components": [_component(item) for item in (result.parsed.components if result.parsed else ())],
+        "components": [component_document(item) for item in (result.parsed.components if result.parsed else ())],
         "claims": [claim_document(item) for item in (result.parsed.claims if result.parsed else ())],
         "facts": facts_document(result),
         "fingerprint": fingerprint_document(result),
@@ -118,7 +118,8 @@ def _package(package: PackageId) -> dict[str, Any]:
     }
 
 
-def _component(component: Component) -> dict[str, Any]:
+def component_document(component: Component) -> dict[str, Any]:
+    """One component: the contract's keys."""
     return {
         "text": escape(component.text),
         "start": component.start,

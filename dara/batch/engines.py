@@ -1,0 +1,138 @@
+"""Who judges the shards. An engine brings every asked shard into the folder of the run, in any order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, ClassVar, Final
+
+from dara.batch.shard import Work, Worker
+from dara.errors import IncompleteAuditError, UsageError
+
+Progress = Callable[[int], object]
+"""Called with the number of entries that were judged since the last call."""
+
+MOST_WORKERS: Final = 64
+"""Beyond, the pipe to the processes would be the bottleneck: use several machines."""
+_LONGEST: Final = 16
+"""Shards that a process judges in one go; a source that can be entered anywhere loses nothing by short runs."""
+
+
+class Engine(ABC):
+    """Judges shards."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def run(self, work: Work, shards: Sequence[int], progress: Progress) -> None:
+        """Judges the shards.
+
+        Raises:
+            OSError: a shard cannot be written.
+            PackageError: the snapshot cannot be read.
+            IncompleteAuditError: a process died.
+        """
+
+
+class LocalEngine(Engine):
+    """Processes on this machine; one worker needs no process beside this one."""
+
+    name = "local"
+
+    def __init__(self, workers: int) -> None:
+        if not 1 <= workers <= MOST_WORKERS:
+            raise UsageError(f"workers is a number from 1 to {MOST_WORKERS}, not {workers}")
+        self._workers = workers
+
+    def run(self, work: Work, shards: Sequence[int], progress: Progress) -> None:
+        """Judges the shards, each process some that follow each other."""
+        runs = in_runs(shards, self._workers, _enterable(work))
+        if self._workers == 1 or len(runs) == 1:
+            worker = Worker(work)
+            try:
+                for run in runs:
+                    worker.run(run, progress)
+            finally:
+                worker.close()
+        elif runs:
+            self._in_processes(work, runs, progress)
+
+    def _in_processes(self, work: Work, runs: Sequence[Sequence[int]], progress: Progress) -> None:
+        # spawn: threads of Arrow and numpy do not survive a fork, and workers start without what this process holds
+        context = multiprocessing.get_context("spawn")
+        counter = context.Value("q", 0)
+        with ProcessPoolExecutor(min(self._workers, len(runs)), context, _begin, (work, counter)) as pool:
+            pending: set[Future[None]] = {pool.submit(_judge, run) for run in runs}
+            seen = 0
+            try:
+                while pending:
+                    done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                    now = int(counter.value)
+                    if now > seen:
+                        progress(now - seen)
+                        seen = now
+                    for future in done:
+                        future.result()
+            except BrokenProcessPool:
+                msg = (
+                    "a worker process died (out of memory?); run the same command again to go on, with fewer --workers"
+                )
+                raise IncompleteAuditError(msg) from None
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _enterable(work: Work) -> bool:
+    """Whether the source can be entered in the middle without reading what comes before."""
+    return work.source.kind != "ptmtorrent" and not work.plan.snapshot.endswith(".gz")
+
+
+def in_runs(shards: Sequence[int], workers: int, enterable: bool) -> list[list[int]]:
+    """Shards in runs that follow each other, a few for each worker so that all finish at about the same time."""
+    longest = -(-len(shards) // (workers * (4 if enterable else 1))) if workers > 1 else len(shards)
+    longest = max(1, min(longest, _LONGEST) if enterable else longest)
+    runs: list[list[int]] = []
+    for number in sorted(shards):
+        if runs and number == runs[-1][-1] + 1 and len(runs[-1]) < longest:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+_worker: Worker | None = None
+_counter: Any = None
+
+
+def _begin(work: Work, counter: Any) -> None:
+    """Makes this process a worker."""
+    global _worker, _counter
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker, _counter = Worker(work), counter
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent was killed: nobody would collect its work, or tell it to stop."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _judge(shards: Sequence[int]) -> None:
+    assert _worker is not None  # noqa: S101 - `_begin` ran before
+    _worker.run(shards, _count)
+
+
+def _count(entries: int) -> None:
+    with _counter.get_lock():
+        _counter.value += entries
+
+
+ENGINES: Final[dict[str, Callable[[int], Engine]]] = {LocalEngine.name: LocalEngine}
+"""Engines by name; each is made with the number of workers."""
