@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dara import __version__
-from dara.cli import audit, compare, corpus, demo, parse, rules, suggest
+from dara.cli import audit, batch, compare, corpus, demo, name, parse, publish, rules, suggest
 from dara.errors import DEBUG_VARIABLE, DaraError, internal_error
 
 app = typer.Typer(
@@ -24,8 +24,11 @@ app = typer.Typer(
 app.command(name="audit")(audit.audit)
 app.command(name="lint")(audit.lint)
 app.command(name="fingerprint")(audit.fingerprint)
+app.command(name="batch")(batch.batch)
 app.command(name="parse")(parse.parse)
 app.command(name="suggest")(suggest.suggest)
+app.command(name="name")(name.name)
+app.command(name="publish")(publish.publish)
 app.command(name="compare")(compare.compare)
 app.command(name="rules")(rules.rules)
 app.command(name="explain")(rules.explain)

@@ -67,7 +67,7 @@ def audit(
 
     Example: dara audit facebook/deit-small-patch16-224
     """
-    settings = _settings(select, ignore, min_confidence, fail_on, persona)
+    settings = settings_of(select, ignore, min_confidence, fail_on, persona)
     forms = _forms(also)
     if name is not None and len(targets) > 1:
         raise UsageError("--name names one package, but there are several targets")
@@ -105,7 +105,7 @@ def lint(
 
     Example: dara lint ./my-model --name acme/roberta-base-sentiment
     """
-    settings = _settings(select, ignore, min_confidence, fail_on, persona)
+    settings = settings_of(select, ignore, min_confidence, fail_on, persona)
     forms = _forms(also)
     from dara.audit import audit_all
     from dara.lint_targets import packages_of
@@ -156,13 +156,18 @@ def fingerprint(
     raise typer.Exit(_report_problems(results))
 
 
-def _settings(
-    select: Sequence[str] | None,
-    ignore: Sequence[str] | None,
-    min_confidence: ConfidenceWord | None,
-    fail_on: FailOn | None,
-    persona: Persona | None,
+def settings_of(
+    select: Sequence[str] | None = None,
+    ignore: Sequence[str] | None = None,
+    min_confidence: ConfidenceWord | None = None,
+    fail_on: FailOn | None = None,
+    persona: Persona | None = None,
 ) -> Settings:
+    """Options of the command line over the settings of the working directory.
+
+    Raises:
+        UsageError: for an unknown rule or value, or a settings file that cannot be read.
+    """
     from dara.settings import check_selectors, confidence_of, load_settings
 
     return load_settings(Path.cwd()).with_options(

@@ -1,0 +1,165 @@
+"""What a model card can say of a package without anybody's judgement: derived from files, measurements and the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clustering.text import escape
+from corpora.card import ModelCard
+from corpora.errors import PackageError
+from corpora.package import Package
+from corpora.sources.names import is_repo_id, weak_name
+from corpora.sources.registry import open_package
+from dara.report import AuditReport
+from dara.suggest import Suggestion, suggest
+
+_ADAPTER: Final = "adapter_config.json"
+_NOT_OWNERS: Final = frozenset({"models", "model", "ckpts", "saved", "saves", "logs", "exp", "workspace", "mnt"})
+"""First parts of relative paths that look like `owner/name` and are none."""
+_FILLER: Final = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """One entry of a model card, with where it comes from."""
+
+    key: str
+    value: str | tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A name for a package, and the report that it comes from."""
+
+    report: AuditReport
+    suggestion: Suggestion | None
+
+
+def name_of(folder: str, intended: str | None) -> tuple[Proposal, Package]:
+    """A conventional name for a folder: from its own name where it has one, else from what it holds alone.
+
+    Raises:
+        NothingAuditableError: the folder holds neither a configuration nor weights.
+        PackageError: the folder cannot be read.
+    """
+    from dara.audit import audit
+
+    package = open_package(folder, name=intended, offline=True)
+    report = audit(folder, name=intended, offline=True, local_only=True, build_graphs=False)
+    if report.parsed is None:
+        # Start from a word without meaning, and leave it out again: the rest is what was measured.
+        report = audit(folder, name=_FILLER, offline=True, local_only=True, build_graphs=False)
+        return Proposal(report, _without_filler(suggest(report))), package
+    return Proposal(report, suggest(report)), package
+
+
+def _without_filler(suggestion: Suggestion | None) -> Suggestion | None:
+    if suggestion is None or suggestion.name == _FILLER:
+        return None
+    parts = tuple(part for part in suggestion.parts if part.text != _FILLER)
+    return Suggestion("", suggestion.name.removesuffix(f"-{_FILLER}"), parts)
+
+
+def derive(package: Package, report: AuditReport) -> tuple[Derived, ...]:
+    """Entries that the card lacks and that can be derived, in the order of the hub's own documentation."""
+    card = package.card()
+    derived = [*_language(report), *_library(package), *_task(report), *_base_model(package), *_datasets(report, card)]
+    return tuple(item for item in derived if not _stated(card, item.key))
+
+
+def _stated(card: ModelCard, key: str) -> bool:
+    return card.data.get(key) not in (None, "", [], {})
+
+
+def _language(report: AuditReport) -> Iterator[Derived]:
+    languages = _claimed(report, "language")
+    codes = tuple(code for code, _ in languages if code.isascii() and code.isalpha())
+    if codes:
+        words = ", ".join(text for _, text in languages)
+        yield Derived("language", codes, f"the name says {words}")
+
+
+def _library(package: Package) -> Iterator[Derived]:
+    if package.has(_ADAPTER):
+        yield Derived("library_name", "peft", f"{_ADAPTER} is there")
+    elif package.has("model_index.json"):
+        yield Derived("library_name", "diffusers", "model_index.json is there")
+    elif package.has("modules.json"):
+        yield Derived("library_name", "sentence-transformers", "modules.json is there")
+    elif "transformers_version" in _json(package, "config.json"):
+        yield Derived("library_name", "transformers", "config.json: transformers_version")
+
+
+def _task(report: AuditReport) -> Iterator[Derived]:
+    fact = report.facts.best("task")
+    if fact is not None and isinstance(fact.value, str):
+        yield Derived("pipeline_tag", fact.value, fact.source)
+
+
+def _base_model(package: Package) -> Iterator[Derived]:
+    config = _json(package, "config.json")
+    if package.has(_ADAPTER):
+        relation: str | None = "adapter"
+        base, source = _json(package, _ADAPTER).get("base_model_name_or_path"), f"{_ADAPTER}: base_model_name_or_path"
+    else:
+        relation = "quantized" if config.get("quantization_config") else None
+        base, source = config.get("_name_or_path"), "config.json: _name_or_path"
+    if not _is_published(base) or base == package.name:
+        return
+    yield Derived("base_model", str(base), source)
+    if relation is not None:
+        why = f"{_ADAPTER} is there" if relation == "adapter" else "config.json: quantization_config"
+        yield Derived("base_model_relation", relation, why)
+
+
+def _is_published(base: Any) -> bool:
+    """Whether a text is a repository of a hub rather than a path of the machine that the model was trained on."""
+    if not isinstance(base, str) or not is_repo_id(base) or base.count("/") != 1:
+        return False
+    owner, _, repo = base.partition("/")
+    return owner.lower() not in _NOT_OWNERS and weak_name(owner) is not None and weak_name(repo) is not None
+
+
+def _datasets(report: AuditReport, card: ModelCard) -> Iterator[Derived]:
+    evaluated = [
+        result["dataset"]["type"]
+        for entry in card.model_index
+        for result in (entry.get("results") if isinstance(entry.get("results"), list) else ()) or ()
+        if isinstance(result, dict)
+        and isinstance(result.get("dataset"), dict)
+        and isinstance(result["dataset"].get("type"), str)
+        and is_repo_id(result["dataset"]["type"])
+    ]
+    named = _claimed(report, "dataset")
+    values = tuple(dict.fromkeys([*evaluated, *(value for value, _ in named)]))
+    if values:
+        reasons = (["the card's evaluation results"] if evaluated else []) + [
+            f"the name says {text}" for _, text in named
+        ]
+        yield Derived("datasets", values, ", ".join(reasons))
+
+
+def _claimed(report: AuditReport, kind: str) -> list[tuple[str, str]]:
+    """Values and words of a kind that the name states outright and that no finding contradicts."""
+    wrong = {finding.claim.text for finding in report.findings if finding.claim is not None}
+    claims = report.parsed.claims if report.parsed else ()
+    return [
+        (claim.value, escape(claim.text))
+        for claim in claims
+        if claim.kind == kind
+        and claim.modality == "stated"
+        and isinstance(claim.value, str)
+        and claim.text not in wrong
+    ]
+
+
+def _json(package: Package, path: str) -> dict[str, Any]:
+    """A JSON object of the package; empty where there is none."""
+    try:
+        value = package.read_json(path).value if package.has(path) else {}
+    except PackageError:
+        return {}
+    return value if isinstance(value, dict) else {}
