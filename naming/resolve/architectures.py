@@ -60,6 +60,8 @@ def settle_architectures(scene: Scene) -> None:
             decide(segment, other, scene.folded[segment.start : segment.end])
             continue
         family = family_of(entry)
+        if entry.get("generations") and entry.value in entry.get("accepts", ()):
+            family = str(entry.value)  # without a number the word stands for itself: `gemma-7b`, `Qwen-7B`
         decide(segment, "architecture", family, entry)
         segment.role = "main"
         domain = domain_of(family)

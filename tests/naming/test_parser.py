@@ -32,12 +32,12 @@ def values(name, kind):
         ("a/vit-gpt2-captions", [("vit", "vit", "encoder"), ("gpt2", "gpt2", "decoder")]),
         ("a/bert2bert_L-24_wmt_en_de", [("bert", "bert", "encoder"), ("bert", "bert", "decoder")]),
         ("a/wav2vec2-2-bart-base", [("wav2vec2", "wav2vec2", "encoder"), ("bart", "bart", "decoder")]),
-        ("a/DeepSeek-R1-Distill-Qwen-7B", [("DeepSeek", "deepseek_v3", "teacher"), ("Qwen", "qwen2", "main")]),
+        ("a/DeepSeek-R1-Distill-Qwen-7B", [("DeepSeek", "deepseek_v3", "teacher"), ("Qwen", "qwen", "main")]),
         ("a/rugpt3small_based_on_gpt2", [("rugpt3", "gpt2", "main"), ("gpt2", "gpt2", "base")]),
         ("a/MiniLM-L6-distilled-from-RoBERTa", [("MiniLM", "bert", "main"), ("RoBERTa", "roberta", "teacher")]),
         ("timm/vit_large_patch14_clip_336.laion2b_ft_in1k", [("vit", "vit", "main"), ("clip", "clip", "base")]),
         ("a/controlnet-sd21-canny", [("controlnet", "controlnet", "main"), ("sd", "stable-diffusion", "base")]),
-        ("a/Qwen-LLaMAfied-7B-Chat", [("Qwen", "qwen2", "base"), ("LLaMAfied", "llama", "main")]),
+        ("a/Qwen-LLaMAfied-7B-Chat", [("Qwen", "qwen", "base"), ("LLaMAfied", "llama", "main")]),
     ],
 )  # fmt: skip
 def test_several_architectures_play_their_parts(name, expected):
