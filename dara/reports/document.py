@@ -12,6 +12,7 @@ from dara.findings import Finding, Held, Skipped
 from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
 from dara.rules.interface import DOCS_URL
 from naming.records import Claim, Component
+from naming.serialize import claim_to_dict, component_to_dict
 
 SCHEMA = "dara-audit/1"
 FINGERPRINT_SCHEMA = "dara-fingerprint/1"
@@ -98,14 +99,9 @@ def fingerprint_document(report: AuditReport) -> dict[str, Any] | None:
 
 
 def claim_document(claim: Claim) -> dict[str, Any]:
-    """One claim: the contract's keys and what was added to them."""
-    return {
-        "kind": claim.kind,
-        "value": clean(claim.value),
-        "text": escape(claim.text),
-        "modality": claim.modality,
-        "role": claim.role,
-    }
+    """One claim, as `dara parse` writes it."""
+    document: dict[str, Any] = clean(claim_to_dict(claim))
+    return document
 
 
 def _package(package: PackageId) -> dict[str, Any]:
@@ -119,15 +115,9 @@ def _package(package: PackageId) -> dict[str, Any]:
 
 
 def component_document(component: Component) -> dict[str, Any]:
-    """One component: the contract's keys."""
-    return {
-        "text": escape(component.text),
-        "start": component.start,
-        "end": component.end,
-        "category": component.category,
-        "value": clean(component.value),
-        "role": component.role,
-    }
+    """One component, as `dara parse` writes it."""
+    document: dict[str, Any] = clean(component_to_dict(component))
+    return document
 
 
 def _match(match: FamilyMatch) -> dict[str, Any]:
