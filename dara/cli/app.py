@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dara import __version__
-from dara.cli import audit, batch, compare, corpus, demo, name, parse, publish, rules, suggest
+from dara.cli import audit, batch, cluster, compare, corpus, demo, name, parse, publish, rules, suggest
 from dara.errors import DEBUG_VARIABLE, DaraError, internal_error
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command(name="suggest")(suggest.suggest)
 app.command(name="name")(name.name)
 app.command(name="publish")(publish.publish)
 app.command(name="compare")(compare.compare)
+app.command(name="cluster")(cluster.cluster)
 app.command(name="rules")(rules.rules)
 app.command(name="explain")(rules.explain)
 app.command(name="demo")(demo.demo)
