@@ -1,0 +1,148 @@
+"""Density clusters of graphs: HDBSCAN over vectors, with labels that do not depend on the order of the input.
+
+scikit-learn is imported by this module and by nothing that an audit needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import HDBSCAN
+from sklearn.metrics import euclidean_distances
+from sklearn.utils.validation import validate_data
+
+DENSE_LIMIT = 3000
+"""Rows up to which all distances are kept (72 MB); beyond it neighbours are found in a projection, without a matrix."""
+
+COMPONENTS = 64
+SEED = 0
+
+
+class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Clusters rows of `clustering.clusters_vectors.vectors` (or any numeric rows) by density.
+
+    Labels are numbered by falling size, equal sizes by the first row in sorted order, so that shuffling the input
+    shuffles the labels with it.
+
+    Args:
+        min_cluster_size: smallest group that is a cluster.
+        min_samples: neighbours that make a row a core point; 1 keeps small families.
+        epsilon: clusters nearer than this are one: two sizes or two exporters of one architecture.
+
+    Attributes:
+        labels_: int (rows,), -1 for outliers.
+        probabilities_: strength of membership, 0 for outliers.
+        n_features_in_: columns seen.
+    """
+
+    def __init__(self, min_cluster_size: int = 2, min_samples: int = 1, epsilon: float = 0.5) -> None:
+        self.min_cluster_size = min_cluster_size
+        self.min_samples = min_samples
+        self.epsilon = epsilon
+
+    def fit(self, X: Any, y: Any = None) -> GraphClusters:  # noqa: N803  # scikit-learn's contract
+        """Finds the clusters of the rows of X, dense or sparse.
+
+        Raises:
+            ValueError: fewer than two rows, or values that are not finite.
+        """
+        del y
+        rows = validate_data(self, X, accept_sparse="csr", ensure_min_samples=2, dtype=np.float64)
+        order = _canonical(rows)
+        ordered = rows[order]
+        labels, strength = self._hdbscan(ordered)
+        labels = _numbered(_equal_rows(ordered, labels, self.min_cluster_size))
+        self.labels_ = np.empty(len(order), dtype=np.int64)
+        self.labels_[order] = labels
+        self.probabilities_ = np.empty(len(order))
+        self.probabilities_[order] = np.where(labels < 0, 0.0, np.where(strength > 0, strength, 1.0))
+        return self
+
+    def _hdbscan(self, rows: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        count = rows.shape[0]
+        settings = {
+            "min_cluster_size": max(2, min(self.min_cluster_size, count)),
+            "min_samples": min(self.min_samples, count),
+            "copy": True,
+        }
+        if count <= DENSE_LIMIT:
+            distances = euclidean_distances(rows)
+            # Rounding error must not order equal distances. What is nearer than epsilon is equally near: the splits
+            # below have no stability then, and HDBSCAN keeps the cluster above them whole.
+            distances = np.maximum(np.round((distances + distances.T) / 2, 9), self.epsilon)
+            np.fill_diagonal(distances, 0.0)
+            found = HDBSCAN(metric="precomputed", **settings).fit(distances)
+        else:
+            found = HDBSCAN(metric="euclidean", algorithm="kd_tree", **settings).fit(projection(rows, COMPONENTS))
+        return found.labels_.astype(np.int64), np.nan_to_num(found.probabilities_, nan=1.0)
+
+    def __sklearn_tags__(self) -> Any:  # scikit-learn's Tags
+        """Sparse rows are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _canonical(rows: Any) -> NDArray[np.int64]:
+    """An order of the rows that their content alone decides."""
+    if hasattr(rows, "indptr"):
+        rows.sort_indices()
+        keys = [
+            (
+                rows.data[rows.indptr[n] : rows.indptr[n + 1]].tobytes(),
+                rows.indices[rows.indptr[n] : rows.indptr[n + 1]].astype(np.int64).tobytes(),
+            )
+            for n in range(rows.shape[0])
+        ]
+    else:
+        keys = [(np.ascontiguousarray(row).tobytes(), b"") for row in rows]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def _equal_rows(rows: Any, labels: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
+    """Rows of one content are never outliers when there are enough of them: a cluster of their own."""
+    groups: dict[bytes, list[int]] = {}
+    sparse = hasattr(rows, "indptr")
+    for number in np.flatnonzero(labels < 0).tolist():
+        row = rows[[number]]
+        key = row.data.tobytes() + row.indices.tobytes() if sparse else np.ascontiguousarray(row).tobytes()
+        groups.setdefault(key, []).append(number)
+    following = int(labels.max(initial=-1)) + 1
+    for members in groups.values():
+        if len(members) >= max(2, smallest):
+            labels[members] = following
+            following += 1
+    return labels
+
+
+def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Labels by falling size, then by first row."""
+    known = [label for label in np.unique(labels).tolist() if label >= 0]
+    firsts = {label: int(np.argmax(labels == label)) for label in known}
+    ranked = sorted(known, key=lambda label: (-int((labels == label).sum()), firsts[label]))
+    number = {label: place for place, label in enumerate(ranked)}
+    return np.array([number.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+
+
+def projection(rows: Any, components: int) -> NDArray[np.float64]:
+    """Principal components of the centred rows, float (rows, components); deterministic, signs fixed."""
+    from sklearn.decomposition import TruncatedSVD
+
+    count = min(rows.shape)
+    if count <= 2:
+        dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)
+    else:
+        rank = min(COMPONENTS, count - 1)
+        dense = TruncatedSVD(n_components=rank, algorithm="randomized", n_iter=7, random_state=SEED).fit_transform(rows)
+    dense = dense - dense.mean(axis=0)
+    left, values, _ = np.linalg.svd(dense, full_matrices=False)
+    found = left * values
+    signs = np.sign(found[np.argmax(np.abs(found), axis=0), np.arange(found.shape[1])])
+    found = found * np.where(signs == 0, 1.0, signs)
+    result = np.zeros((rows.shape[0], components))
+    width = min(components, found.shape[1])
+    result[:, :width] = found[:, :width]
+    return result
