@@ -7,6 +7,7 @@ shape. Their answers are combined at the end, and `Identification.structure_only
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log
@@ -24,17 +25,18 @@ from clustering.identity import FamilyMatch, Identification
 from clustering.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.tensors import TensorListing
 
-CANDIDATES = 80
-"""Templates verified per package; on held-out sizes the right one was among the first 40."""
+CANDIDATES = 140
+DIVERSE = 240
+"""Templates verified per package: the most similar ones, then the best of each further family up to the second."""
 NAMED_CANDIDATES = 24
 """Layouts taken from the vocabulary channel."""
 UNCALIBRATED = 0.3
 """Threshold of an index that carries no calibration."""
 CONVINCING, CONVINCING_NAMES = 0.97, 0.6
 """Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
-NARROW = 3
-PROMISING = 0.12
-SECOND_LOOKS = 20
+NARROW = 4
+PROMISING = 0.25
+SECOND_LOOKS = 60
 """Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one."""
 EXACT = 1 - 1e-6
 """Overlap from which a template explains a package completely (the counts are solved in floating point)."""
@@ -127,9 +129,10 @@ class FamilyScorer:
         """A template of the index."""
         return self._template(number)[0]
 
-    def explain(self, observed: Observed) -> dict[int, Fit]:
-        """Fits of the most similar templates, by template number."""
-        return self._structural(observed)
+    def explain(self, observed: Observed, among: AbstractSet[int], most: int) -> dict[int, Fit]:
+        """Fits of the most similar of some templates, by template number."""
+        near = [number for number in self._ranked(observed) if number in among][:most]
+        return self._fits(near, observed)
 
     def first(
         self, parameters: tuple[Parameter, ...], roots: frozenset[str], *, names: bool, without: str | None = None
@@ -153,7 +156,8 @@ class FamilyScorer:
         back_off = self._tail_matcher.scores({tail(s) for s in stars})
         return np.asarray(0.7 * full + 0.3 * back_off, dtype=np.float32)
 
-    def _retrieve(self, observed: Observed) -> list[int]:
+    def _ranked(self, observed: Observed) -> list[int]:
+        """All templates by similarity of their tokens, most similar first."""
         index = self.index
         query = np.zeros(len(index.token_idf), dtype=np.float32)
         sequence = [s for s, n in zip(observed.shapes, observed.counts, strict=True) for _ in range(n)]
@@ -162,8 +166,24 @@ class FamilyScorer:
             if number is not None:
                 query[number] = weight * index.token_idf[number]
         scores = np.add.reduceat(query[index.tokens] * index.token_weights, index.token_offsets[:-1])
-        best = np.argsort(-scores, kind="stable")[:CANDIDATES]
-        return [int(n) for n in best]
+        return [int(n) for n in np.argsort(-scores, kind="stable")]
+
+    def _retrieve(self, observed: Observed) -> list[int]:
+        """The templates to verify."""
+        ranked = self._ranked(observed)
+        chosen = ranked[:CANDIDATES]
+        seen = {f for n in chosen for f in self._families_of(n)}
+        for number in ranked[CANDIDATES:]:
+            if len(chosen) >= DIVERSE:
+                break
+            families = self._families_of(number)
+            if not families <= seen:
+                seen |= families
+                chosen.append(number)
+        return chosen
+
+    def _families_of(self, template: int) -> set[int]:
+        return {int(self.index.layout_family[layout]) for layout in self._layouts_of.get(template, ())}
 
     def _structural(self, observed: Observed) -> dict[int, Fit]:
         return self._fits(self._retrieve(observed), observed)
@@ -212,7 +232,9 @@ class FamilyScorer:
 
     def _both(self, observed: Observed, names: NDArray[np.float32], fits: dict[int, Fit]) -> list[Candidate]:
         fits = dict(fits)
-        named = [int(n) for n in np.argsort(-names, kind="stable")[:NAMED_CANDIDATES] if names[n] > 0.1]
+        ranked = np.argsort(-names, kind="stable")
+        last = float(names[ranked[min(NAMED_CANDIDATES, len(ranked)) - 1]]) if len(ranked) else 0.0
+        named = [int(n) for n in ranked[: 8 * NAMED_CANDIDATES] if names[n] > 0.1 and names[n] >= last]
         wanted = {int(self.index.layout_template[layout]) for layout in named} - set(fits)
         fits |= self._fits(sorted(wanted), observed)
         found = [

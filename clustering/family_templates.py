@@ -156,7 +156,7 @@ def _template(
             usual.setdefault(variable, column[0] // factor)
     counts: list[Column] = [tuple(tables[n][slot][1] for n in members) for slot in slots]
     count_exprs, depths = express(counts, [1] * len(counts))
-    count_exprs, depths = _soften_counts(slots, count_exprs, depths)
+    count_exprs, depths = _split_stacks(slots, *_soften_counts(slots, count_exprs, depths))
     totals = [sum(c for _, c in tables[n].values()) for n in members]
     return _assemble(slots, dims, count_exprs, counts, totals, sizes, depths, usual, variants[first])
 
@@ -186,6 +186,18 @@ def _soften_counts(slots: Sequence[Slot], exprs: list[Expr], depths: int) -> tup
         variable = by_value.setdefault(expr.const, depths + len(by_value))
         result.append(Expr(0, ((variable, 1),)))
     return result, depths + len(by_value)
+
+
+def _split_stacks(slots: Sequence[Slot], exprs: list[Expr], depths: int) -> tuple[list[Expr], int]:
+    """Encoder and decoder blocks are counted apart even where the corpus never gave them different depths."""
+    del depths
+    numbers: dict[tuple[int, str], int] = {}
+    result = []
+    for (star, _), expr in zip(slots, exprs, strict=True):
+        stack = star.partition("*")[0]
+        terms = tuple((numbers.setdefault((v, stack), len(numbers)), factor) for v, factor in expr.terms)
+        result.append(Expr(expr.const, terms))
+    return result, len(numbers)
 
 
 def _assemble(

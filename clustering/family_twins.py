@@ -16,6 +16,8 @@ from clustering.family_unify import Observed
 
 Shape = tuple[int, ...]
 _DEPTHS = (5, 7, 11, 13, 17, 19, 23, 29)
+_NEAR = 40
+"""Most similar bare models that are asked to explain an instance; a twin's tokens are the same, so it is among them."""
 _MIN_TENSORS = 12
 """Smaller graphs (a projection, a code book) say too little to call two families the same."""
 
@@ -76,8 +78,8 @@ def find_twins(scorer: FamilyScorer) -> dict[str, list[str]]:
         shapes = instance(template)
         if len(shapes) < _MIN_TENSORS:
             continue
-        for other, fit in scorer.explain(Observed(shapes)).items():
-            if fit.overlap >= EXACT and other in owners:
+        for other, fit in scorer.explain(Observed(shapes), set(owners), _NEAR).items():
+            if fit.overlap >= EXACT:
                 for family in families:
                     explains[family] |= owners[other]
     twins: dict[str, list[str]] = {}

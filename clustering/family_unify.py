@@ -24,7 +24,8 @@ BEAM = 8
 """States kept per step; wider beams changed no answer on held-out sizes of the reference corpus."""
 _BRANCH = 12
 _CLAIM = 1.5  # how far above its usual share a group may take from a shape: depth changes shares a little
-_JUDGED = 2  # best states whose multisets are compared in full
+_CROWDED = 0.3
+_JUDGED, _JUDGED_WIDE = 2, 6  # best states whose multisets are compared in full, with a narrow and a wide beam
 _BENT = 0.5  # what a tensor costs that differs from the template in a kernel size or a number of channels
 _ORDER_FROM = 0.6  # below this overlap the order says nothing
 _REWEIGHTINGS = 3
@@ -139,6 +140,8 @@ def _extend(state: _State, group: Group, observed: Observed, usual: Sequence[int
             continue
         fresh = [n for n, (a, b) in enumerate(zip(state.sizes, trial, strict=True)) if a is None and b is not None]
         bonus = _USUAL * group.typical * sum(trial[n] == usual[n] for n in fresh)
+        if not group.count.terms and observed.counts[number] > group.count.const:
+            bonus -= _CROWDED * group.typical  # a table occurs once: a repeated shape is rather something else
         result.append(state.claim(number, group, tuple(trial), bonus))
         if len(result) > _BRANCH:
             break
@@ -158,8 +161,9 @@ def unify(template: Template, order: Sequence[int], observed: Observed, beam: in
                 if old is None or new.score > old.score:
                     grown[new.sizes] = new
         states = sorted(grown.values(), key=lambda s: -s.score)[:beam]
+    judged = _JUDGED_WIDE if beam >= BEAM else _JUDGED
     return max(
-        (_judge(template, state.sizes, observed) for state in states[:_JUDGED]), key=lambda f: (f.overlap, f.order)
+        (_judge(template, state.sizes, observed) for state in states[:judged]), key=lambda f: (f.overlap, f.order)
     )
 
 

@@ -15,7 +15,7 @@ from clustering.family_learn import Example, learn_index
 
 HELD_OUT = ("deep", "mixed2")
 """Variants withheld from the index that calibrates: other depths and ratios than the rest."""
-SAMPLE = 260
+SAMPLE = 120
 SEED = 20231002
 FALSE_UNKNOWN = 0.01
 """Share of right answers that the threshold may withhold; half of the allowed two per cent, sizes being easier than

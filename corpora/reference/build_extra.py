@@ -33,7 +33,9 @@ from corpora.reference.variants import Changes, _build, _flat, _leaves, _try, li
 MIXES = (("half", "wide", "deep", "narrow"), ("wide", "narrow", "half", "deep"), ("deep", "half", "narrow", "wide"))
 """Profiles given to the sub-configurations in turn, by variant."""
 MAX_SUNDRY = 16
-PATTERN_FIELDS = ("layer_types", "mlp_layer_types", "layers_block_type")
+PATTERN_FIELDS = ("layer_types", "mlp_layer_types", "layers_block_type", "indexer_types")
+FURTHER_KINDS = ("shared",)
+"""Kinds that the library takes beside its common list (`indexer_types`)."""
 _NO_SIZE = re.compile(
     r".*(token|_id|_ids|index|indices|dropout|seed|beam|max_length|min_length|version|interval|steps?)$"
 )
@@ -110,7 +112,7 @@ def patterns(entry: ModelEntry, base: dict[str, Any], found: list[Leaf]) -> Iter
             present = sorted(set(kinds))
             for old, new in ((a, b) for a in present for b in present if a != b):
                 yield f"{prefix}{name}:{old}>{new}", {f"{prefix}{name}": [new if k == old else k for k in kinds]}
-            for new in (k for k in ALLOWED_LAYER_TYPES if k not in present):
+            for new in (k for k in (*ALLOWED_LAYER_TYPES, *FURTHER_KINDS) if k not in present):
                 yield f"{prefix}{name}:{new}", {f"{prefix}{name}": [new if n % 2 else k for n, k in enumerate(kinds)]}
     for leaf in found:
         if leaf.role == "experts":
