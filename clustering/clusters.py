@@ -5,6 +5,7 @@ scikit-learn is imported by this module and by nothing that an audit needs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         min_cluster_size: smallest group that is a cluster.
         min_samples: neighbours that make a row a core point; 1 keeps small families.
         epsilon: clusters nearer than this are one: two sizes or two exporters of one architecture.
+        reach: rows of a cluster are linked by steps of at most this length; density alone would join two lonely graphs
+            however unlike they are.
 
     Attributes:
         labels_: int (rows,), -1 for outliers.
@@ -38,10 +41,13 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         n_features_in_: columns seen.
     """
 
-    def __init__(self, min_cluster_size: int = 2, min_samples: int = 1, epsilon: float = 0.5) -> None:
+    def __init__(
+        self, min_cluster_size: int = 2, min_samples: int = 1, epsilon: float = 0.5, reach: float = 0.95
+    ) -> None:
         self.min_cluster_size = min_cluster_size
         self.min_samples = min_samples
         self.epsilon = epsilon
+        self.reach = reach
 
     def fit(self, X: Any, y: Any = None) -> GraphClusters:  # noqa: N803  # scikit-learn's contract
         """Finds the clusters of the rows of X, dense or sparse.
@@ -54,7 +60,10 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         order = _canonical(rows)
         ordered = rows[order]
         labels, strength = self._hdbscan(ordered)
-        labels = _numbered(_equal_rows(ordered, labels, self.min_cluster_size))
+        smallest = max(2, self.min_cluster_size)
+        labels = _linked(ordered, labels, self.reach, smallest)
+        labels = _left_over(ordered, labels, self.epsilon if labels.max(initial=-1) >= 0 else self.reach, smallest)
+        labels = _numbered(labels)
         self.labels_ = np.empty(len(order), dtype=np.int64)
         self.labels_[order] = labels
         self.probabilities_ = np.empty(len(order))
@@ -102,20 +111,43 @@ def _canonical(rows: Any) -> NDArray[np.int64]:
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
 
 
-def _equal_rows(rows: Any, labels: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
-    """Rows of one content are never outliers when there are enough of them: a cluster of their own."""
-    groups: dict[bytes, list[int]] = {}
-    sparse = hasattr(rows, "indptr")
-    for number in np.flatnonzero(labels < 0).tolist():
-        row = rows[[number]]
-        key = row.data.tobytes() + row.indices.tobytes() if sparse else np.ascontiguousarray(row).tobytes()
-        groups.setdefault(key, []).append(number)
+def _left_over(rows: Any, labels: NDArray[np.int64], radius: float, smallest: int) -> NDArray[np.int64]:
+    """Outliers within a short step of each other are a cluster of their own: HDBSCAN never takes the whole for one."""
+    alone = np.flatnonzero(labels < 0)
+    result = labels.copy()
     following = int(labels.max(initial=-1)) + 1
-    for members in groups.values():
-        if len(members) >= max(2, smallest):
-            labels[members] = following
+    for linked in _components(rows, alone, radius, smallest):
+        result[linked] = following
+        following += 1
+    return result
+
+
+def _components(rows: Any, members: NDArray[np.int64], radius: float, smallest: int) -> Iterator[NDArray[np.int64]]:
+    """Members linked by steps of at most `radius`, where there are enough of them."""
+    from scipy.sparse.csgraph import connected_components
+    from sklearn.neighbors import radius_neighbors_graph
+
+    if not len(members):
+        return
+    own = rows[members]
+    if len(members) > DENSE_LIMIT:
+        own = projection(own, COMPONENTS)
+    _, parts = connected_components(radius_neighbors_graph(own, radius, mode="connectivity"), directed=False)
+    for part in np.unique(parts):
+        linked = members[parts == part]
+        if len(linked) >= smallest:
+            yield linked
+
+
+def _linked(rows: Any, labels: NDArray[np.int64], reach: float, smallest: int) -> NDArray[np.int64]:
+    """Clusters taken apart where no step within reach links them; what is then too small is an outlier."""
+    result = np.full_like(labels, -1)
+    following = 0
+    for label in range(int(labels.max(initial=-1)) + 1):
+        for linked in _components(rows, np.flatnonzero(labels == label), reach, smallest):
+            result[linked] = following
             following += 1
-    return labels
+    return result
 
 
 def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
