@@ -17,6 +17,9 @@ from corpora.sources.rows import parse_line
 MAX_LINE: Final = 16 << 20
 """Longest row; the longest cards with all benchmark results have about 1 MB."""
 
+STRIDE: Final = 1_000
+"""Entries between two remembered places of a file."""
+
 
 def open_binary(path: Path) -> IO[bytes]:
     """Opens a file, unpacking gzip.
@@ -59,19 +62,38 @@ class JsonLines(SnapshotSource):
         self._path = path
         self.location = escape(str(path))
         self._label = escape(path.name)
+        self._marks: list[tuple[int, int]] = []
+        """Place in the file, and lines before it, of every `STRIDE`th entry; filled by `total`."""
 
     def total(self) -> int | None:
-        """Number of lines that are not empty, for a plain file; unknown for a compressed one."""
+        """Number of lines that are not empty, for a plain file; unknown for a compressed one.
+
+        `packages` then begins near its first entry instead of reading everything before it.
+        """
         if self._path.suffix == ".gz":
             return None
+        entries, marks = 0, []
         with open_binary(self._path) as stream:
-            return sum(line is None or bool(line.strip()) for line in lines(stream, self._label))
+            before = 0
+            for number, line in enumerate(lines(stream, self._label)):
+                if line is None or line.strip():
+                    if entries % STRIDE == 0:
+                        marks.append((before, number))
+                    entries += 1
+                before = stream.tell() if line is None else before + len(line)
+        self._marks = marks
+        return entries
 
     def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
         """One item per line."""
-        entry = -1
         with open_binary(self._path) as stream:
-            for number, line in enumerate(lines(stream, self._label), start=1):
+            entry, before = -1, 0
+            if self._marks and start >= STRIDE:
+                mark = min(start // STRIDE, len(self._marks) - 1)
+                offset, before = self._marks[mark]
+                stream.seek(offset)
+                entry = mark * STRIDE - 1
+            for number, line in enumerate(lines(stream, self._label), start=before + 1):
                 if line is not None and not line.strip():
                     continue
                 entry += 1

@@ -21,6 +21,7 @@ HIDDEN: Final = ".dara-batch"
 _RESULTS: Final = ("run.json", *(f"{name}.parquet" for name in TABLES), "summary.json")
 """`run.json` first: without it the others do not count as results."""
 _LOCK: Final = "lock"
+_PLAN: Final = "plan.json"
 _LARGEST: Final = 1 << 20
 
 
@@ -54,7 +55,7 @@ class Workspace:
             if summary is not None:
                 shutil.rmtree(self.hidden, ignore_errors=True)  # the run was killed after its last step
                 return summary
-        begun = self.hidden / "plan.json"
+        begun = self.hidden / _PLAN
         if begun.exists():
             started = _read(begun)
             if started != wanted:
@@ -76,7 +77,7 @@ class Workspace:
     def _clear(self) -> None:
         for name in _RESULTS:
             (self.out / name).unlink(missing_ok=True)
-        (self.hidden / "plan.json").unlink(missing_ok=True)
+        (self.hidden / _PLAN).unlink(missing_ok=True)
         shutil.rmtree(self.shards, ignore_errors=True)
 
     def _name(self) -> str:
@@ -97,6 +98,8 @@ class Workspace:
         try:
             yield
         finally:
+            if not (self.hidden / _PLAN).exists():  # nothing was begun: leave the folder as it was found
+                self.finish()
             os.close(handle)
 
 

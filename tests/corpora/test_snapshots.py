@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
 from corpora.package import Package
-from corpora.sources import SkippedPackage
+from corpora.sources import SkippedPackage, jsonl
 from corpora.sources.snapshots import open_snapshot
 
 
@@ -326,3 +326,17 @@ def test_what_is_no_snapshot(tmp_path):
     (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(InvalidTargetError, match="not a snapshot"):
         open_snapshot(tmp_path / "notes.txt")
+
+
+def test_counted_lines_are_entered_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "STRIDE", 3)
+    monkeypatch.setattr(jsonl, "MAX_LINE", 40)
+    rows = [b"" if i % 5 == 4 else b"x" * 90 if i % 7 == 3 else b'{"id": "a/m%d"}' % i for i in range(40)]
+    path = tmp_path / "models.jsonl"
+    path.write_bytes(b"\n".join(rows))
+    plain, counted = jsonl.JsonLines(path), jsonl.JsonLines(path)
+    total = counted.total()
+    assert total == 32
+    for start in range(total + 3):
+        for stop in (None, start, start + 1, start + 4):
+            assert list(counted.packages(start, stop)) == list(plain.packages(start, stop))
