@@ -196,6 +196,8 @@ def _plausible(whole: Unit, parts: Sequence[Unit], keys: Sequence[tuple[str, ...
         len(order) == len(words) and all(any(role in own for own in words) for role in order)
         for order in fused_orders()
     )
+    # one run of like matrices in one tensor: the experts of a block
+    roles = roles or (len(keys) == 1 and bool(set(tokens_of(whole.path[-1:])) & set(tokens_of(keys[0][-1:]))))
     near = similarity([tokens_of(whole.path)], [tokens_of(unit.path) for unit in parts[:64]])
     return 2.0 * roles + float(near.mean())
 
