@@ -127,7 +127,8 @@ def forest_of(listing: TensorListing) -> Forest:
         path, role = _place(named)
         unit = units.setdefault(path, Unit(path, place))
         if role in unit.tensors:  # two spellings of one name; kept apart so that none is lost
-            unit = units.setdefault((*path, tensor.name), Unit((*path, tensor.name), place))
+            path = (*path, tensor.name, place)
+            unit = units[path] = Unit(path, place)
         unit.tensors[role] = named
     return Forest(tuple(units.values()), tuple(ignored))
 
