@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from clustering.text import escape
-from dara.cli.output import Color, color_for, report_sink, warn
+from dara.cli.output import Color, color_for, report_sink, short_run, warn
 from dara.errors import NothingAuditableError, UsageError
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.settings import ConfidenceWord, FailOn, Persona, Settings
@@ -116,15 +116,16 @@ def lint(
     if not folders:
         warn(f"{len(strays)} files belong to no package; nothing to check")
         raise typer.Exit(0)
-    results = audit_all(
-        [str(folder) for folder in folders],
-        name=name,
-        offline=True,
-        local_only=True,
-        build_graphs=False,
-        settings=settings,
-        baseline=_read_baseline(baseline),
-    )
+    with short_run():
+        results = audit_all(
+            [str(folder) for folder in folders],
+            name=name,
+            offline=True,
+            local_only=True,
+            build_graphs=False,
+            settings=settings,
+            baseline=_read_baseline(baseline),
+        )
     if any(target.is_file() for target in targets):
         results = _without_empty(results)
     _finish(results, settings, output_format, output, write_baseline, color, forms)
