@@ -19,6 +19,7 @@ DENSE_LIMIT = 3000
 """Rows up to which all distances are kept (72 MB); beyond it neighbours are found in a projection, without a matrix."""
 
 COMPONENTS = 64
+NEIGHBOURS = 32
 SEED = 0
 
 
@@ -86,7 +87,8 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             found = HDBSCAN(metric="precomputed", **settings).fit(distances)
         else:
             found = HDBSCAN(metric="euclidean", algorithm="kd_tree", **settings).fit(projection(rows, COMPONENTS))
-        return found.labels_.astype(np.int64), np.nan_to_num(found.probabilities_, nan=1.0)
+        labels = _joined(rows, found.labels_.astype(np.int64), self.epsilon)
+        return labels, np.nan_to_num(found.probabilities_, nan=1.0)
 
     def __sklearn_tags__(self) -> Any:  # scikit-learn's Tags
         """Sparse rows are welcome."""
@@ -124,19 +126,32 @@ def _left_over(rows: Any, labels: NDArray[np.int64], radius: float, smallest: in
 
 def _components(rows: Any, members: NDArray[np.int64], radius: float, smallest: int) -> Iterator[NDArray[np.int64]]:
     """Members linked by steps of at most `radius`, where there are enough of them."""
-    from scipy.sparse.csgraph import connected_components
-    from sklearn.neighbors import radius_neighbors_graph
-
     if not len(members):
         return
-    own = rows[members]
-    if len(members) > DENSE_LIMIT:
-        own = projection(own, COMPONENTS)
-    _, parts = connected_components(radius_neighbors_graph(own, radius, mode="connectivity"), directed=False)
+    parts = _parts(rows[members], radius)
     for part in np.unique(parts):
         linked = members[parts == part]
         if len(linked) >= smallest:
             yield linked
+
+
+def _parts(rows: Any, radius: float) -> NDArray[np.int64]:
+    """Component of each row, rows within `radius` linked; beyond `DENSE_LIMIT` only the nearest ones are looked at."""
+    from scipy.sparse.csgraph import connected_components
+    from sklearn.neighbors import kneighbors_graph, radius_neighbors_graph
+
+    if rows.shape[0] <= DENSE_LIMIT:
+        links = radius_neighbors_graph(rows, radius, mode="connectivity")
+        return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+    # Copies of one row would fill each other's neighbourhoods and hide everything else.
+    own, places = np.unique(np.round(projection(rows, COMPONENTS), 6), axis=0, return_inverse=True)
+    if len(own) < 2:
+        return np.zeros(rows.shape[0], dtype=np.int64)
+    links = kneighbors_graph(own, min(NEIGHBOURS, len(own) - 1), mode="distance")
+    links.data[links.data == 0] = np.finfo(float).tiny
+    links.data[links.data > radius] = 0
+    links.eliminate_zeros()
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)[places.ravel()]
 
 
 def _linked(rows: Any, labels: NDArray[np.int64], reach: float, smallest: int) -> NDArray[np.int64]:
@@ -147,6 +162,19 @@ def _linked(rows: Any, labels: NDArray[np.int64], reach: float, smallest: int) -
         for linked in _components(rows, np.flatnonzero(labels == label), reach, smallest):
             result[linked] = following
             following += 1
+    return result
+
+
+def _joined(rows: Any, labels: NDArray[np.int64], epsilon: float) -> NDArray[np.int64]:
+    """Clusters that a step within epsilon links are one, and outliers within such a step belong to them."""
+    parts = _parts(rows, epsilon)
+    result = labels.copy()
+    for part in np.unique(parts):
+        own = np.flatnonzero(parts == part)
+        inside = np.unique(result[own][result[own] >= 0])
+        if len(own) > 1 and len(inside):
+            result[np.isin(result, inside)] = inside[0]
+            result[own] = inside[0]
     return result
 
 
@@ -168,7 +196,8 @@ def projection(rows: Any, components: int) -> NDArray[np.float64]:
         dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)
     else:
         rank = min(COMPONENTS, count - 1)
-        dense = TruncatedSVD(n_components=rank, algorithm="randomized", n_iter=7, random_state=SEED).fit_transform(rows)
+        with np.errstate(all="ignore"):  # its share of explained variance is 0/0 for equal rows
+            dense = TruncatedSVD(rank, algorithm="randomized", n_iter=7, random_state=SEED).fit_transform(rows)
     dense = dense - dense.mean(axis=0)
     left, values, _ = np.linalg.svd(dense, full_matrices=False)
     found = left * values
