@@ -68,15 +68,9 @@ def maskformer_subjects() -> Iterator[tuple[str, Subject]]:
 
 
 def truthful(packages: Path | None) -> list[tuple[str, Subject]]:
-    """Packages whose names hold, with what their files tell."""
-    found: list[tuple[str, Subject]] = []
-    for case in hub_cases(packages):
-        if case.mismatch is False:
-            subject = subject_of(case)
-            if not accusations(judge(subject, case.name)):
-                found.append((case.name, subject))
-    found.extend(item for item in maskformer_subjects() if not accusations(judge(item[1], item[0])))
-    return found
+    """Packages whose names hold by the judge, with what their files tell."""
+    found = [(case.name, subject_of(case)) for case in hub_cases(packages) if case.mismatch is False]
+    return [*found, *maskformer_subjects()]
 
 
 def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> list[Mutation]:
@@ -120,11 +114,16 @@ def mutation_figures(
     """Recall per kind of change, and false errors on renames that keep the meaning.
 
     Returns:
-        Figures by rule: `changes` that a rule is about, the share it `found`, findings `on_truthful` packages.
+        Figures by rule: `changes` that a rule is about, the share it `found`, findings `on_truthful` packages and how
+        many of them accuse.
     """
     from naming import parse_name
 
     start = time.perf_counter()
+    verdicts = [judge(subject, name) for name, subject in packages]
+    labelled = len(packages)
+    # A package that is accused already, rightly or not, tells nothing about a further change.
+    packages = [item for item, outcomes in zip(packages, verdicts, strict=True) if not accusations(outcomes)]
     caught: Counter[str] = Counter()
     exact: Counter[str] = Counter()
     total: Counter[str] = Counter()
@@ -174,13 +173,15 @@ def mutation_figures(
         for key in sorted(missed):
             print(f"  miss  {key} ({missed[key].origin})")
         print("\n".join(notes))
-    reported = Counter(finding.code for name, subject in packages for finding in judge(subject, name).findings)
+    reported = Counter(finding.code for outcomes in verdicts for finding in outcomes.findings)
+    accused = Counter(finding.code for outcomes in verdicts for finding in accusations(outcomes))
     return {
         rule.code: {
             "changes": about[rule.code],
             "found": round(by_rule[rule.code] / about[rule.code], 4) if about[rule.code] else 0,
             "on_truthful": reported[rule.code],
-            "truthful": len(packages),
+            "accused_truthful": accused[rule.code],
+            "truthful": labelled,
         }
         for rule in all_rules()
     }
