@@ -18,8 +18,8 @@ from clustering.facts import Facts
 from clustering.identity import Fingerprint, Identification
 from clustering.tensors import TensorListing
 from clustering.text import one_line
-from corpora.errors import NotFoundError, PackageError
-from corpora.package import Package
+from corpora.errors import PackageError
+from corpora.package import CONFIG_PATH, Package
 from corpora.sources.interface import SkippedPackage
 from corpora.sources.local_files import is_folder, is_there
 from corpora.sources.registry import open_package
@@ -153,18 +153,24 @@ def packages_of(target: str, *, offline: bool) -> Iterator[Package | SkippedPack
     if not is_there(path) or _is_weight_file(path):
         yield open_package(target, offline=offline)
         return
+    package: Package | None = None
     if is_folder(path):
         try:
             package = open_package(target, offline=offline)
         except PackageError:
-            package = None
-        if package is not None and any("/" not in name and _is_weight_file(Path(name)) for name in package.paths):
+            package = None  # nothing of its own; what lies inside may be packages
+        own = [name for name in package.paths if "/" not in name] if package is not None else []
+        if package is not None and any(name == CONFIG_PATH or _is_weight_file(Path(name)) for name in own):
             yield package
             return
-        if package is not None and package.has("config.json"):
-            yield package
-            return
-    yield from open_snapshot(path).packages()
+    try:
+        snapshot = open_snapshot(path)
+    except PackageError:
+        if package is None:
+            raise
+        yield package
+        return
+    yield from snapshot.packages()
 
 
 _WEIGHTS = (
@@ -206,7 +212,7 @@ class _Collector:
         name = item.name or item.location
         try:
             found = self._graph(item)
-        except (PackageError, NotFoundError) as error:
+        except PackageError as error:
             found = one_line(error)
         if isinstance(found, str):
             self.skipped.append(Skipped(name, found))

@@ -1,0 +1,181 @@
+"""`dara compare` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from clustering.identity import Part
+from dara.cli import main
+from dara.compare import pair_parts
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/dara-comparison-1.schema.json").read_text("utf-8"))
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def dara(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["dara", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        code = stopped.value.code
+        return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return run
+
+
+def save(path: Path, shapes: Shapes, **metadata: str) -> Path:
+    """A safetensors file with zeros, as small as a header allows: the data is a hole."""
+    header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    offset = 0
+    for name, shape in shapes.items():
+        size = 2
+        for extent in shape:
+            size *= extent
+        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        stream.truncate(8 + len(text) + offset)
+    return path
+
+
+def model(*, prefix: str = "", labels: int = 2, bias: bool = True, layers: int = 2) -> Shapes:
+    shapes: Shapes = {f"{prefix}embed.weight": (300, 16)}
+    for index in range(layers):
+        for name, rows, columns in (
+            ("query", 16, 16),
+            ("key", 16, 16),
+            ("value", 16, 16),
+            ("up", 64, 16),
+            ("down", 16, 64),
+        ):
+            shapes[f"{prefix}layer.{index}.{name}.weight"] = (rows, columns)
+            if bias:
+                shapes[f"{prefix}layer.{index}.{name}.bias"] = (rows,)
+    return shapes | {"classifier.weight": (labels, 16)}
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    return save(tmp_path / "acme--model" / "model.safetensors", model()).parent
+
+
+def test_exit_0_the_same_graph_under_other_names(dara: Run, original: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other.safetensors", model(prefix="net."))
+    done = dara("compare", original, other, "--format", "json")
+    assert done.code == 0
+    document = json.loads(done.out)
+    jsonschema.validate(document, SCHEMA)
+    assert document["same"] is True
+    assert len(document["pairs"]) == len(model())
+    assert dara("compare", original, other).out.count("The graphs are the same") == 1
+
+
+def test_exit_1_the_graphs_differ(dara: Run, original: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other.safetensors", model(bias=False, labels=5))
+    done = dara("compare", original, other)
+    assert done.code == 1
+    assert "only left: 10 parameters" in done.out
+    assert "layer.*.query.bias [16] x 2" in done.out
+    assert "classifier.weight [2, 16] -> classifier.weight [5, 16] resized" in done.out
+    document = json.loads(dara("compare", original, other, "--format", "json").out)
+    jsonschema.validate(document, SCHEMA)
+    assert document["same"] is False
+
+
+@pytest.mark.parametrize("arguments", [("compare",), ("compare", "a"), ("compare", "a", "b", "--format", "xml")])
+def test_exit_2_usage(dara: Run, arguments: tuple[str, ...]) -> None:
+    assert dara(*arguments).code == 2
+
+
+def test_exit_3_nothing_to_compare(dara: Run, original: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "README.md").write_text("nothing")
+    done = dara("compare", original, tmp_path / "empty")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.count("\n") == 1
+
+
+def test_exit_3_an_adapter_has_no_graph(dara: Run, original: Path, tmp_path: Path) -> None:
+    lora: Shapes = {}
+    for name in ("q_proj", "v_proj"):
+        stem = f"base_model.model.model.layers.0.self_attn.{name}"
+        lora |= {f"{stem}.lora_A.weight": (8, 16), f"{stem}.lora_B.weight": (16, 8)}
+    save(tmp_path / "adapter" / "adapter_model.safetensors", lora)
+    (tmp_path / "adapter" / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 8}')
+    done = dara("compare", original, tmp_path / "adapter")
+    assert done.code == 3
+    assert "adapter" in done.err
+
+
+def test_exit_4_a_damaged_file(dara: Run, original: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.safetensors").write_bytes(struct.pack("<Q", 1 << 60) + b"{")
+    done = dara("compare", original, tmp_path / "bad.safetensors")
+    assert done.code == 4
+    assert "Traceback" not in done.err
+
+
+def test_hostile_names_are_escaped(dara: Run, original: Path, tmp_path: Path) -> None:
+    shapes = model() | {"evil\x1b[31m\u202e<script>.weight": (7, 7)}
+    other = save(tmp_path / "other.safetensors", shapes)
+    for form in ("text", "json"):
+        done = dara("compare", original, other, "--format", form, "--full")
+        assert done.code == 1
+        assert "\x1b" not in done.out
+        assert "\u202e" not in done.out
+
+
+def test_two_runs_are_byte_identical(dara: Run, original: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "other.safetensors", model(prefix="x."))
+    arguments = ("compare", original, other, "--format", "json")
+    assert dara(*arguments).out == dara(*arguments).out
+
+
+def test_the_report_goes_to_the_file(dara: Run, original: Path, tmp_path: Path) -> None:
+    done = dara("compare", original, original, "--format", "json", "-o", tmp_path / "out.json")
+    assert (done.code, done.out) == (0, "")
+    assert json.loads((tmp_path / "out.json").read_text("utf-8"))["same"] is True
+
+
+def test_full_shows_every_pair(dara: Run, original: Path) -> None:
+    done = dara("compare", original, original, "--full")
+    assert all(name in done.out for name in model())
+
+
+def test_parts_are_paired_by_role() -> None:
+    left = (Part("backbone", "swin", "tiny", {"depths": (2, 2)}), Part("head", "mask", None, {"classes": 150}))
+    right = (
+        Part("backbone", "swin", "tiny", {"depths": [2, 2]}),
+        Part("head", "mask", None, {"classes": 133}),
+        Part("text", "clip"),
+    )
+    pairs = {pair.role: pair for pair in pair_parts(left, right)}
+    assert pairs["backbone"].same
+    assert pairs["head"].differences == ("classes",)
+    assert pairs["text"].left is None
+    assert not pairs["text"].same
