@@ -25,19 +25,25 @@ from clustering.identity import FamilyMatch, Identification
 from clustering.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.tensors import TensorListing
 
-CANDIDATES = 140
-DIVERSE = 240
+CANDIDATES = 70
+DIVERSE = 130
 """Templates verified per package: the most similar ones, then the best of each further family up to the second."""
 NAMED_CANDIDATES = 24
 """Layouts taken from the vocabulary channel."""
+MAX_RANK_DISTANCE = 0.25
+"""Templates whose mix of vectors, matrices and kernels differs more are not verified; depth moves it by a few
+hundredths."""
 UNCALIBRATED = 0.3
 """Threshold of an index that carries no calibration."""
 CONVINCING, CONVINCING_NAMES = 0.97, 0.6
 """Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
 NARROW = 4
-PROMISING = 0.25
-SECOND_LOOKS = 60
-"""Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one."""
+PROMISING = 0.2
+SECOND_LOOKS = 16
+NEARLY = 0.04
+MOST_LOOKS = 60
+"""Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one
+(all that are nearly as good as the best, to a limit)."""
 EXACT = 1 - 1e-6
 """Overlap from which a template explains a package completely (the counts are solved in floating point)."""
 IN_ORDER = 0.9
@@ -134,17 +140,14 @@ class FamilyScorer:
         near = [number for number in self._ranked(observed) if number in among][:most]
         return self._fits(near, observed)
 
-    def first(
-        self, parameters: tuple[Parameter, ...], roots: frozenset[str], *, names: bool, without: str | None = None
-    ) -> Candidate | None:
-        """The best candidate for folded parameters, optionally as if a family were not in the index (calibration)."""
+    def ranked(
+        self, parameters: tuple[Parameter, ...], roots: frozenset[str]
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """All candidates for folded parameters: by structure alone, and by both channels (for calibration)."""
         observed = Observed([p.shape for p in parameters])
         fits = self._structural(observed)
-        if names:
-            ranked = self._both(observed, self._name_scores({p.star for p in parameters} | roots), fits)
-        else:
-            ranked = self._rank_structure(fits)
-        return next((c for c in ranked if c.family != without), None)
+        names = self._name_scores({p.star for p in parameters} | roots)
+        return self._rank_structure(fits), self._both(observed, names, fits)
 
     # -- channels --------------------------------------------------------------------------------------------------
 
@@ -193,10 +196,13 @@ class FamilyScorer:
         fits: dict[int, Fit] = {}
         for number in numbers:
             template, order, _ = self._template(number)
+            if _rank_distance(template, observed) > MAX_RANK_DISTANCE:
+                continue
             fits[number] = unify(template, order, observed, NARROW)
         best = max((fit.overlap for fit in fits.values()), default=0.0)
         again = sorted((n for n in fits if best - PROMISING < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
-        for number in again[:SECOND_LOOKS]:
+        near = sum(fits[n].overlap > best - NEARLY for n in again)
+        for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
             template, order, _ = self._template(number)
             fits[number] = max(fits[number], unify(template, order, observed), key=lambda f: (f.overlap, f.order))
         return fits
@@ -284,6 +290,16 @@ class FamilyScorer:
         if not joint or joint[0].score < self._limit("both"):
             return Identification((), alone, "none", reason=_nearest(both))
         return Identification(joint, alone, _channel(both[0]), reason=_why(both))
+
+
+def _rank_distance(template: Template, observed: Observed) -> float:
+    """Half the difference of the shares of vectors, matrices, kernels ...; bounds the overlap."""
+    shares: dict[int, float] = {}
+    for group in template.groups:
+        shares[len(group.dims)] = shares.get(len(group.dims), 0.0) + group.typical
+    for shape, count in zip(observed.shapes, observed.counts, strict=True):
+        shares[len(shape)] = shares.get(len(shape), 0.0) - count / observed.total
+    return sum(abs(v) for v in shares.values()) / 2
 
 
 def _nearest(ranked: list[Candidate]) -> str:

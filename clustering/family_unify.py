@@ -24,8 +24,8 @@ BEAM = 8
 """States kept per step; wider beams changed no answer on held-out sizes of the reference corpus."""
 _BRANCH = 12
 _CLAIM = 1.5  # how far above its usual share a group may take from a shape: depth changes shares a little
-_CROWDED = 0.3
-_JUDGED, _JUDGED_WIDE = 2, 6  # best states whose multisets are compared in full, with a narrow and a wide beam
+_CROWDED = 0.1
+_JUDGED, _JUDGED_WIDE = 1, 6  # best states whose multisets are compared in full, with a narrow and a wide beam
 _BENT = 0.5  # what a tensor costs that differs from the template in a kernel size or a number of channels
 _ORDER_FROM = 0.6  # below this overlap the order says nothing
 _REWEIGHTINGS = 3
@@ -37,7 +37,7 @@ _USUAL = 0.02  # share of a group's weight that agreeing with the library's defa
 class Observed:
     """The multiset of shapes of one package, arranged for the search."""
 
-    __slots__ = ("by_rank", "counts", "follows", "index", "shapes", "total")
+    __slots__ = ("by_axis", "by_rank", "counts", "follows", "index", "shapes", "total")
 
     def __init__(self, sequence: Sequence[Shape]) -> None:
         counted = Counter(sequence)
@@ -46,10 +46,25 @@ class Observed:
         self.total = sum(self.counts)
         self.index = {shape: number for number, shape in enumerate(self.shapes)}
         self.by_rank: dict[int, list[int]] = {}
+        self.by_axis: dict[tuple[int, int, int], list[int]] = {}
         for number in sorted(range(len(self.shapes)), key=lambda n: -self.counts[n]):
-            self.by_rank.setdefault(len(self.shapes[number]), []).append(number)
+            shape = self.shapes[number]
+            self.by_rank.setdefault(len(shape), []).append(number)
+            for axis, size in enumerate(shape):
+                self.by_axis.setdefault((len(shape), axis, size), []).append(number)
         pairs = Counter((self.index[a], self.index[b]) for a, b in pairwise(sequence))
         self.follows: dict[tuple[int, int], float] = {k: n / max(1, len(sequence) - 1) for k, n in pairs.items()}
+
+    def matching(self, values: Sequence[int | None]) -> Sequence[int]:
+        """Shapes of the rank of `values` that have its known sizes, the most frequent first."""
+        rank = len(values)
+        known = [(axis, size) for axis, size in enumerate(values) if size is not None]
+        if not known:
+            return self.by_rank.get(rank, ())
+        found = self.by_axis.get((rank, *known[0]), ())
+        if len(known) == 1:
+            return found
+        return [n for n in found if all(self.shapes[n][axis] == size for axis, size in known[1:])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +143,8 @@ def _extend(state: _State, group: Group, observed: Observed, usual: Sequence[int
         number = observed.index.get(tuple(v for v in values if v is not None))
         return [without if number is None else state.claim(number, group, state.sizes)]
     result: list[_State] = [without]
-    for number in observed.by_rank.get(len(group.dims), ()):
+    for number in observed.matching(values):
         shape = observed.shapes[number]
-        if any(v is not None and v != s for v, s in zip(values, shape, strict=True)):
-            continue
         trial = list(state.sizes)
         if not all(_solve(d, s, trial) for d, s in zip(group.dims, shape, strict=True)):
             continue

@@ -30,6 +30,10 @@ class Expr:
 
     def value(self, sizes: Sequence[int | None]) -> int | None:
         """The number under an assignment; None when a variable is unassigned."""
+        if len(self.terms) == 1:  # nearly all
+            variable, factor = self.terms[0]
+            single = sizes[variable]
+            return None if single is None else self.const + factor * single
         total = self.const
         for variable, factor in self.terms:
             size = sizes[variable]

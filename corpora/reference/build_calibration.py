@@ -9,13 +9,13 @@ import random
 import sys
 from collections.abc import Sequence
 
-from clustering.family import FamilyScorer
+from clustering.family import EXACT, Candidate, FamilyScorer
 from clustering.family_calibrate import Outcome, fit_logistic, threshold
 from clustering.family_learn import Example, learn_index
 
 HELD_OUT = ("deep", "mixed2")
 """Variants withheld from the index that calibrates: other depths and ratios than the rest."""
-SAMPLE = 120
+SAMPLE = 100
 SEED = 20231002
 FALSE_UNKNOWN = 0.01
 """Share of right answers that the threshold may withhold; half of the allowed two per cent, sizes being easier than
@@ -37,9 +37,9 @@ def calibrate(examples: Sequence[Example], twins: dict[str, list[str]]) -> dict[
     unknown: dict[str, list[Outcome]] = {"structure": [], "both": []}
     for number, family in enumerate(chosen):
         item = rng.choice(by_family[family])
-        for channel in ("structure", "both"):
-            known[channel].append(_play(scorer, item, channel, twins, without=None))
-            unknown[channel].append(_play(scorer, item, channel, twins, without=family))
+        for channel, ranked in zip(known, scorer.ranked(item.parameters, item.roots), strict=True):
+            known[channel].append(_outcome(ranked, item, channel, twins, without=None))
+            unknown[channel].append(_outcome(ranked, item, channel, twins, without=family))
         if number % 20 == 0:
             sys.stderr.write(f"calibration {number}/{len(chosen)}\n")
     result: dict[str, object] = {}
@@ -56,16 +56,13 @@ def calibrate(examples: Sequence[Example], twins: dict[str, list[str]]) -> dict[
     return result
 
 
-def _play(
-    scorer: FamilyScorer, item: Example, channel: str, twins: dict[str, list[str]], without: str | None
+def _outcome(
+    ranked: Sequence[Candidate], item: Example, channel: str, twins: dict[str, list[str]], without: str | None
 ) -> Outcome:
-    """One identification; with a family left out, only an exact explanation by another counts as right."""
-    first = scorer.first(item.parameters, item.roots, names=channel == "both", without=without)
+    """One identification; with a family left out, only the same graph under another family counts as right."""
+    first = next((c for c in ranked if c.family != without), None)
     if first is None or first.fit is None:
         return Outcome(0.0, 0.0, right=False)
-    exact = first.fit.overlap >= 1 - 1e-6
-    if without is None:
-        right = exact or first.family == item.family or first.family in twins.get(item.family, ())
-    else:
-        right = exact or first.family in twins.get(item.family, ())
+    alike = first.fit.overlap >= EXACT or first.family in twins.get(item.family, ())
+    right = alike or (without is None and first.family == item.family)
     return Outcome(first.fit.overlap, first.names if channel == "both" else 0.0, right=right)
