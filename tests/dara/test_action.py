@@ -168,7 +168,7 @@ def run_action(folder: Path, **given: str) -> Ran:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    write_bert(tmp_path / "models" / "acme--roberta-large")
+    write_bert(tmp_path / "models" / "acme--deberta-v3-large")
     write_bert(tmp_path / "models" / "acme--bert-2-layer")
     return tmp_path
 
@@ -182,13 +182,13 @@ def test_the_action_says_what_it_is() -> None:
 
 
 def test_findings_fail_the_last_step_with_everything_written(workspace: Path) -> None:
-    ran = run_action(workspace, targets="models/acme--roberta-large\nmodels/acme--bert-2-layer", offline="true")
+    ran = run_action(workspace, targets="models/acme--deberta-v3-large\nmodels/acme--bert-2-layer", offline="true")
     assert ran.codes == {"Install": 0, "Audit": 0, "Result": 1}
     assert ran.outputs == {"exit-code": "1", "sarif-file": "dara.sarif"}
     annotation = next(line for line in ran.out.splitlines() if line.startswith("::error"))
-    assert "file=models/acme--roberta-large/config.json,line=2," in annotation
+    assert "file=models/acme--deberta-v3-large/config.json,line=2," in annotation
     assert "title=DAR101" in annotation
-    assert "acme/roberta-large: defective" in ran.summary
+    assert "acme/deberta-v3-large: defective" in ran.summary
     assert "acme/bert-2-layer: consistent" in ran.summary
     document = json.loads((workspace / "dara.sarif").read_text())
     jsonschema.Draft202012Validator(SARIF, format_checker=jsonschema.FormatChecker()).validate(document)
@@ -219,7 +219,7 @@ def test_true_names_pass(workspace: Path) -> None:
     ],
 )
 def test_inputs_reach_the_audit(given: dict[str, str], code: int, workspace: Path) -> None:
-    given = {"targets": "models/acme--roberta-large", "offline": "true", "install": "none", **given}
+    given = {"targets": "models/acme--deberta-v3-large", "offline": "true", "install": "none", **given}
     ran = run_action(workspace, **given)
     assert ran.codes["Result"] == code
     assert ("Code scanning" in ran.codes) is ("upload_sarif" in given)

@@ -119,13 +119,13 @@ def test_hostile_configurations_are_no_configurations(tmp_path: Path) -> None:
 
 
 def test_several_files_of_a_package_are_one_check(lint: Callable[..., Done], tmp_path: Path) -> None:
-    write_bert(tmp_path / "models" / "acme--roberta-large")
+    write_bert(tmp_path / "models" / "acme--deberta-v3-large")
     write_bert(tmp_path / "models" / "acme--bert-2-layer")
     files = [str(p.relative_to(tmp_path)) for p in sorted((tmp_path / "models").rglob("*")) if p.is_file()]
     done = lint(*files)
     assert done.code == 1
     assert "2 packages: 1 consistent, 1 defective" in done.err
-    assert done.out.count("acme/roberta-large") == 1
+    assert done.out.count("acme/deberta-v3-large") == 1
 
 
 def test_files_of_no_package_do_not_stop_a_commit(lint: Callable[..., Done], tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "checkout"
     folder.mkdir()
     git(folder, "init", "-q")
-    git(folder, "remote", "add", "origin", "https://huggingface.co/acme/roberta-large")
+    git(folder, "remote", "add", "origin", "https://huggingface.co/acme/deberta-v3-large")
     write_bert(folder)
     git(folder, "add", ".")
     return folder
@@ -207,7 +207,7 @@ def test_try_repo_tells_a_wrong_name_from_a_true_one(checkout: Path, hook_reposi
     done = pre_commit(checkout, "try-repo", str(hook_repository), "dara-lint", "--all-files")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "DAR101" in done.stdout
-    assert "acme/roberta-large" in done.stdout  # the git remote names the package
+    assert "acme/deberta-v3-large" in done.stdout  # the git remote names the package
     git(checkout, "remote", "set-url", "origin", "https://huggingface.co/acme/bert-2-layer")
     done = pre_commit(checkout, "try-repo", str(hook_repository), "dara-lint", "--all-files")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -146,7 +146,7 @@ class Saved:
 
 def test_checked_push_sends_what_it_checked(hub: HubServer) -> None:
     with pytest.raises(PublishRefusedError):
-        checked_push_to_hub(Saved(), "acme/roberta-large", token=TOKEN)
+        checked_push_to_hub(Saved(), "acme/deberta-v3-large", token=TOKEN)
     assert not hub.uploads()
     checked_push_to_hub(Saved(), "acme/bert-2-layer", also=(Saved(Path("tokenizer.json")),), token=TOKEN)
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(hub.repos["acme/bert-2-layer"].files)

@@ -43,7 +43,7 @@ def publish(hub: HubServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 def test_a_wrong_name_sends_nothing_even_with_consent(publish: Run, hub: HubServer) -> None:
-    code, out, err = publish("out", "acme/roberta-large", "--yes")
+    code, out, err = publish("out", "acme/deberta-v3-large", "--yes")
     assert code == 1
     assert "DAR101" in out
     assert "nothing was sent" in err
