@@ -37,6 +37,8 @@ UNCALIBRATED = 0.3
 """Threshold of an index that carries no calibration."""
 CONVINCING, CONVINCING_NAMES = 0.97, 0.6
 """Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
+SPEECHLESS = 0.2
+"""Agreement of names below which they are numbers or another framework's, and the shapes alone are asked."""
 NARROW = 4
 PROMISING = 0.2
 SECOND_LOOKS = 16
@@ -287,6 +289,9 @@ class FamilyScorer:
         joint = self._matches(both, lambda c: self._chance(c, "both"))
         if alone and alone[0].score < self._limit("structure"):
             alone = ()
+        if joint and max(c.names for c in both) < SPEECHLESS and alone:
+            reason = "tensor names say nothing; " + (_why(structural) or "told by shapes alone")
+            return Identification(alone, alone, "structure", reason=reason)
         if not joint or joint[0].score < self._limit("both"):
             return Identification((), alone, "none", reason=_nearest(both))
         return Identification(joint, alone, _channel(both[0]), reason=_why(both))

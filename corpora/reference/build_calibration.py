@@ -13,9 +13,10 @@ from clustering.family import EXACT, Candidate, FamilyScorer
 from clustering.family_calibrate import Outcome, fit_logistic, threshold
 from clustering.family_learn import Example, learn_index
 
-HELD_OUT = ("deep", "mixed2")
-"""Variants withheld from the index that calibrates: other depths and ratios than the rest."""
-SAMPLE = 100
+HELD_OUT = ("deep", "mixed2", "flag:", "pattern:")
+"""Variants withheld from the index that calibrates: other depths and ratios, and options and layer patterns that the
+index has not seen, since packages have such too."""
+SAMPLE = 150
 SEED = 20231002
 FALSE_UNKNOWN = 0.01
 """Share of right answers that the threshold may withhold; half of the allowed two per cent, sizes being easier than
