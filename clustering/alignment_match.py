@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clustering.alignment_units import Node, Path_, Unit, pieces_of
-from clustering.alignment_words import indices_of, similarity, stage_of, star_of, tokens_of
+from clustering.alignment_words import PROJECTIONS, indices_of, similarity, stage_of, star_of, tokens_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -286,7 +286,10 @@ def _likeness(one: Node, other: Node) -> float:
         if one.unit is None or other.unit is None:
             return 0.0
         roles = (set(one.unit.tensors), set(other.unit.tensors))
-        return len(roles[0] & roles[1]) / len(roles[0] | roles[1]) + (one.unit.shape == other.unit.shape)
+        projections = [set(tokens_of(node.path[-1:])) & PROJECTIONS for node in (one, other)]
+        agree = len(roles[0] & roles[1]) / len(roles[0] | roles[1]) + (one.unit.shape == other.unit.shape)
+        # queries, keys and values that the other side fuses leave the output projection behind, whatever it is called
+        return agree - (projections[0] != projections[1])
     left, right = pieces_of(one), pieces_of(other)
     if not alike(one, other):
         return _FORBIDDEN
@@ -312,7 +315,9 @@ def order_score(left: Sequence[Path_], right: Sequence[Path_]) -> NDArray[Any]:
         )
         ranks.append(rank)
     span = max(len(left), len(right), 2) - 1
-    return np.asarray((1.5 if telling else 0.5) * (1.0 - np.abs(ranks[0][:, None] - ranks[1][None, :]) / span))
+    # where one side has more, ranks say less: the first of two need not be the first of three
+    weight = 1.5 if telling and len(left) == len(right) else 0.5
+    return np.asarray(weight * (1.0 - np.abs(ranks[0][:, None] - ranks[1][None, :]) / span))
 
 
 def direction(matched: Sequence[tuple[Node, Node]], depths: tuple[int, int]) -> int:

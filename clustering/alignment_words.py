@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PIECES = re.compile(r"[a-z]+(?:\dd(?![a-z]))?|\d+")
-_MIN_PREFIX = 4
 _INDEX_WEIGHT = 0.5
 """An index alone says less than a word: two frameworks count from different starts."""
+
+PROJECTIONS = frozenset({"q", "k", "v", "gate", "up", "down"})
+"""Canonical words that say which of several like matrices one is."""
 
 Path_ = Sequence[str | int]
 
