@@ -148,6 +148,7 @@ def _subject(package: Package, known: Measurement, parsed: ParsedName | None) ->
         config=known.config,
         card=known.card,
         listing=known.listing,
+        graph=known.graph,
         fingerprint=known.fingerprint,
         identification=known.identification,
         parts=known.parts,

@@ -45,6 +45,9 @@ class Measurement:
     config: Mapping[str, Any] | None = None
     card: ModelCard | None = None
     listing: TensorListing | None = None
+    """The tensors of the package's own files."""
+    graph: TensorListing | None = None
+    """The listing that was identified: the package's own, else that of the class which its config.json declares."""
     facts: Facts = field(default_factory=Facts)
     fingerprint: Fingerprint | None = None
     identification: Identification | None = None
@@ -127,6 +130,7 @@ def measure(package: Package, *, build_graphs: bool = True, computing: Computing
     graph = known.listing
     if graph is None and known.config is not None:
         graph = _built_listing(known.config, known, facts, build_graphs=build_graphs)
+    known.graph = graph
     if graph is not None and graph.adapter is None:
         _identify(graph, known, computing)
         if graph is known.listing and known.identification is not None:

@@ -36,6 +36,9 @@ class Subject:
     """config.json as published; None when there is none or it cannot be read."""
     card: ModelCard | None = None
     listing: TensorListing | None = None
+    """The tensors of the package's own files."""
+    graph: TensorListing | None = None
+    """The listing that was identified: the package's own, else that of the class which its config.json declares."""
     fingerprint: Fingerprint | None = None
     identification: Identification | None = None
     """None when no graph could be made; with an empty `family` when the graph resembles nothing known."""

@@ -98,12 +98,13 @@ def _fits(subject: Subject, families: tuple[str, ...]) -> dict[str, FamilyFit] |
     """Fits by family; None where there is no graph or no corpus to ask."""
     from clustering.family import FamilyScorer
 
-    if not isinstance(subject.kinship, FamilyScorer) or subject.listing is None or not families:
+    graph = subject.graph or subject.listing
+    if not isinstance(subject.kinship, FamilyScorer) or graph is None or not families:
         return None
     if not hasattr(_MEMORY, "fits"):
         _MEMORY.fits = _Memory()
     memory: _Memory = _MEMORY.fits
-    return memory.ask(subject.kinship, subject.listing, families)
+    return memory.ask(subject.kinship, graph, families)
 
 
 def spelling(subject: Subject, model_type: str) -> str:
