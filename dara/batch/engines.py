@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -65,8 +66,8 @@ class LocalEngine(Engine):
     def _in_processes(self, work: Work, runs: Sequence[Sequence[int]], progress: Progress) -> None:
         # spawn: threads of Arrow and numpy do not survive a fork, and workers start without what this process holds
         context = multiprocessing.get_context("spawn")
-        counter = context.Value("q", 0)
-        with ProcessPoolExecutor(min(self._workers, len(runs)), context, _begin, (work, counter)) as pool:
+        counter, stop = context.Value("q", 0), context.Event()
+        with ProcessPoolExecutor(min(self._workers, len(runs)), context, _begin, (work, counter, stop)) as pool:
             pending: set[Future[None]] = {pool.submit(_judge, run) for run in runs}
             seen = 0
             try:
@@ -84,6 +85,7 @@ class LocalEngine(Engine):
                 )
                 raise IncompleteAuditError(msg) from None
             finally:
+                stop.set()  # after a failure the others end with the shard that they are at
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -107,13 +109,15 @@ def in_runs(shards: Sequence[int], workers: int, enterable: bool) -> list[list[i
 
 _worker: Worker | None = None
 _counter: Any = None
+_stop: Any = None
 
 
-def _begin(work: Work, counter: Any) -> None:
+def _begin(work: Work, counter: Any, stop: Any) -> None:
     """Makes this process a worker."""
-    global _worker, _counter
+    global _worker, _counter, _stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then tells the workers to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker, _counter = Worker(work), counter
+    _worker, _counter, _stop = Worker(work), counter, stop
 
 
 def _end_with_parent() -> None:
@@ -132,6 +136,8 @@ def _judge(shards: Sequence[int]) -> None:
 def _count(entries: int) -> None:
     with _counter.get_lock():
         _counter.value += entries
+    if _stop.is_set():
+        raise IncompleteAuditError("stopped")  # nobody hears it: the failure that stopped the run is told
 
 
 ENGINES: Final[dict[str, Callable[[int], Engine]]] = {LocalEngine.name: LocalEngine}

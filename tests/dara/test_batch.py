@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +18,9 @@ from typing import Any
 import pytest
 
 from clustering.declared import read_config
-from corpora.sources.jsonl import JsonLines
+from corpora.errors import PackageError
 from dara.audit import audit
 from dara.batch import merge as merging
-from dara.batch import run as running
 from dara.batch.engines import ENGINES, Engine, LocalEngine, Progress, in_runs
 from dara.batch.run import run_batch
 from dara.batch.shard import Work, Worker
@@ -400,6 +399,74 @@ def test_kill_9_and_resume(tmp_path: Path, workers: int) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+def children(pid: int) -> list[int]:
+    """Workers below a process, without the tracker of shared memory."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            found.append(int(child))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize("victim", ["worker", "parent by Ctrl-C"])
+def test_a_worker_that_dies_and_a_run_that_is_stopped(tmp_path: Path, victim: str) -> None:
+    source, out = snapshot(tmp_path, many(600)), tmp_path / "out"
+    process = subprocess.Popen(command(tmp_path, source, out, 2, 2), stderr=subprocess.PIPE, text=True)
+    shards = out / HIDDEN / "shards"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (shards.is_dir() and len(list(shards.glob("[0-9]*"))) > 10):
+        time.sleep(0.005)
+    workers = children(process.pid)
+    if victim == "worker":
+        os.kill(workers[0], signal.SIGKILL)
+    else:
+        process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode != 0
+    if victim == "worker":
+        assert "a worker process died" in messages
+        assert messages.count("\n") == 1
+    else:
+        assert messages.rstrip().endswith("KeyboardInterrupt")
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers), "no worker is left behind"
+    kept = len(list(shards.glob("[0-9]*")))
+    assert 10 < kept < 300
+    assert contents_of_results(out) == []
+    assert run_batch(source, out, engine=LocalEngine(1), shard=2).resumed == 2 * kept
+
+
+@pytest.mark.parametrize("kind", ["gz", "parquet", "ptmtorrent", "cut gz"])
+def test_other_forms_of_the_same_rows(tmp_path: Path, kind: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [json.loads(line) for line in many() if line != "damaged"]
+    lines = "".join(json.dumps(values) + "\n" for values in rows).encode()
+    run_batch(snapshot(tmp_path, lines.decode().splitlines()), tmp_path / "plain", engine=LocalEngine(1), shard=7)
+    path = tmp_path / {"parquet": "m.parquet", "ptmtorrent": "m.json"}.get(kind, "m.jsonl.gz")
+    if kind == "parquet":
+        flat = [{**values, "config": json.dumps(values["config"])} for values in rows]
+        pq.write_table(pa.Table.from_pylist(flat), path, row_group_size=11)
+    elif kind == "ptmtorrent":
+        path.write_text(json.dumps(rows))
+    else:
+        path.write_bytes(gzip.compress(lines)[: -40 if kind == "cut gz" else None])
+    if kind == "cut gz":
+        with pytest.raises(PackageError, match="breaks off"):
+            run_batch(path, tmp_path / "out", engine=LocalEngine(1), shard=7)
+        assert not (tmp_path / "out").exists()
+        return
+    run_batch(path, tmp_path / "out", engine=LocalEngine(1), shard=7)
+    plain, other = tables(tmp_path / "plain"), tables(tmp_path / "out")
+    for found in (plain, other):
+        for table in found.values():
+            for values in table:
+                values.pop("place", None)
+    assert other == plain
+
+
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on files")
 @pytest.mark.parametrize("limit", [100, 3_000, 12_000])
 def test_a_full_disk_leaves_no_damaged_table(tmp_path: Path, limit: int) -> None:
@@ -450,11 +517,3 @@ def test_damaged_shard_is_told(tmp_path: Path) -> None:
         run_batch(source, out, engine=LocalEngine(1), shard=8)
     assert "run.json" not in contents_of_results(out)
     assert run_batch(source, out, engine=LocalEngine(1), shard=8, restart=True).summary["entries"] == 40
-
-
-def test_identity_is_looked_up_before_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source that fails because it changed says so, not how it failed."""
-    source = snapshot(tmp_path, many())
-    shutil.copy(source, tmp_path / "kept")
-    assert JsonLines(source).total() == 40
-    assert running.snapshot_identity(source) != running.snapshot_identity(tmp_path / "kept")
