@@ -35,4 +35,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "transformers":
+            raise
+        from clustering.errors import MissingExtraError
+
+        raise ImportError(str(MissingExtraError(f"{__name__}.{name}", "graph")), name=error.name) from error
+    return getattr(module, name)

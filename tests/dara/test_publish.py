@@ -150,3 +150,15 @@ def test_checked_push_sends_what_it_checked(hub: HubServer) -> None:
     assert not hub.uploads()
     checked_push_to_hub(Saved(), "acme/bert-2-layer", also=(Saved(Path("tokenizer.json")),), token=TOKEN)
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(hub.repos["acme/bert-2-layer"].files)
+
+
+def test_the_callback_without_transformers_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    import dara.publish
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    monkeypatch.delitem(sys.modules, "dara.publish.callback", raising=False)
+    with pytest.raises(ImportError, match=r"pip install 'dara\[graph\]'"):
+        dara.publish.DaraCallback  # noqa: B018
+    assert dara.publish.checked_upload is checked_upload
