@@ -250,7 +250,7 @@ class FamilyScorer:
             for number, fit in fits.items()
             for layout in self._layouts_of[number]
         ]
-        return _rank(found, _joint)
+        return _rank(found, lambda c: self._chance(c, "both"))
 
     def _by_names(self, names: NDArray[np.float32]) -> Identification:
         best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]
@@ -277,7 +277,7 @@ class FamilyScorer:
         overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
         names = candidate.names if channel == "both" else 0.0
         if known is None:
-            return (overlap + names) / 2 if channel == "both" else overlap
+            return _joint(candidate) if channel == "both" else overlap
         return probability(known["weights"], overlap, names)
 
     def _limit(self, channel: str) -> float:

@@ -44,13 +44,27 @@ def fit_logistic(outcomes: Sequence[Outcome], *, ridge: float = 1e-2, steps: int
     positive = max(1.0, wanted.sum())
     negative = max(1.0, len(wanted) - wanted.sum())
     mass = np.where(wanted > 0, 0.5 / positive, 0.5 / negative) * len(wanted)
+    free = np.ones(matrix.shape[1], dtype=bool)
+    while True:
+        weights = _newton(matrix[:, free], wanted, mass, ridge, steps)
+        result = np.zeros(matrix.shape[1])
+        result[free] = weights
+        falling = (result < 0) & (np.arange(len(result)) > 0)
+        if not falling.any():
+            return [round(float(w), 6) for w in result]
+        free &= ~falling  # more agreement never makes an answer less likely
+
+
+def _newton(
+    matrix: NDArray[np.float64], wanted: NDArray[np.float64], mass: NDArray[np.float64], ridge: float, steps: int
+) -> NDArray[np.float64]:
     weights = np.zeros(matrix.shape[1])
     for _ in range(steps):
         chance = 1 / (1 + np.exp(-np.clip(matrix @ weights, -30, 30)))
         slope = matrix.T @ (mass * (wanted - chance)) - ridge * weights
         curve = (matrix * (mass * chance * (1 - chance))[:, None]).T @ matrix + ridge * np.eye(len(weights))
-        weights += np.linalg.solve(curve, slope)
-    return [round(float(w), 6) for w in weights]
+        weights = weights + np.linalg.solve(curve, slope)
+    return weights
 
 
 def probability(weights: Sequence[float], overlap: float, names: float) -> float:

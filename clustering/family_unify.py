@@ -25,6 +25,7 @@ BEAM = 8
 _BRANCH = 12
 _CLAIM = 1.5  # how far above its usual share a group may take from a shape: depth changes shares a little
 _CROWDED = 0.1
+_REPAIR_FROM = 0.94
 _JUDGED, _JUDGED_WIDE = 1, 6  # best states whose multisets are compared in full, with a narrow and a wide beam
 _BENT = 0.5  # what a tensor costs that differs from the template in a kernel size or a number of channels
 _ORDER_FROM = 0.6  # below this overlap the order says nothing
@@ -174,10 +175,34 @@ def unify(template: Template, order: Sequence[int], observed: Observed, beam: in
                 if old is None or new.score > old.score:
                     grown[new.sizes] = new
         states = sorted(grown.values(), key=lambda s: -s.score)[:beam]
-    judged = _JUDGED_WIDE if beam >= BEAM else _JUDGED
-    return max(
-        (_judge(template, state.sizes, observed) for state in states[:judged]), key=lambda f: (f.overlap, f.order)
+    wide = beam >= BEAM
+    looks = [(_judge(template, s.sizes, observed), s.sizes) for s in states[: _JUDGED_WIDE if wide else _JUDGED]]
+    best, sizes = max(looks, key=lambda look: (look[0].overlap, look[0].order))
+    return (
+        _settle_tables(template, best, sizes, observed) if wide and _REPAIR_FROM < best.overlap < 1 - _EXACT else best
     )
+
+
+def _settle_tables(template: Template, best: Fit, sizes: tuple[int | None, ...], observed: Observed) -> Fit:
+    """Tries other sizes for the tables (positions, types, labels) of an assignment that is otherwise nearly exact.
+
+    In a shallow model a table is as heavy as a whole kind of layer, and it may have the shape of one: then the search,
+    which goes by usual shares, gives it to the wrong shape, while the comparison of multisets can tell.
+    """
+    tables = template.tables()
+    for group in template.groups:
+        fresh = sorted({v for d in group.dims for v, _ in d.terms} & tables)
+        if len(fresh) != 1:
+            continue
+        open_sizes = tuple(None if v == fresh[0] else s for v, s in enumerate(sizes))
+        for number in observed.matching([d.value(open_sizes) for d in group.dims])[:_BRANCH]:
+            trial = list(open_sizes)
+            if not all(_solve(d, s, trial) for d, s in zip(group.dims, observed.shapes[number], strict=True)):
+                continue
+            fit = _judge(template, tuple(trial), observed)
+            if fit.overlap > best.overlap:
+                best, sizes = fit, tuple(trial)
+    return best
 
 
 def _judge(template: Template, sizes: tuple[int | None, ...], observed: Observed) -> Fit:

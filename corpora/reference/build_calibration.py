@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from clustering.family import EXACT, Candidate, FamilyScorer
-from clustering.family_calibrate import Outcome, fit_logistic, threshold
+from clustering.family_calibrate import Outcome, fit_logistic, probability, threshold
 from clustering.family_learn import Example, learn_index
 
 HELD_OUT = ("deep", "mixed2", "flag:", "pattern:")
@@ -48,11 +48,12 @@ def calibrate(examples: Sequence[Example], twins: dict[str, list[str]]) -> dict[
         outcomes = [*rows, *unknown[channel]]
         weights = fit_logistic(outcomes)
         limit = threshold(weights, rows, false_unknown=FALSE_UNKNOWN)
+        honest = [o for o in unknown[channel] if o.right or probability(weights, o.overlap, o.names) < limit]
         result[channel] = {"weights": weights, "threshold": round(limit, 6)}
         sys.stderr.write(
             f"{channel}: {sum(o.right for o in rows)}/{len(rows)} left-out sizes right, "
             f"{sum(o.right for o in unknown[channel])}/{len(rows)} left-out families have the same graph elsewhere; "
-            f"weights {weights}, threshold {limit:.4f}\n"
+            f"{len(honest)}/{len(rows)} of them unknown or the same graph; weights {weights}, threshold {limit:.4f}\n"
         )
     return result
 
