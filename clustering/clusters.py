@@ -20,6 +20,7 @@ DENSE_LIMIT = 3000
 
 COMPONENTS = 64
 NEIGHBOURS = 32
+COPIES = 8
 SEED = 0
 
 
@@ -86,7 +87,10 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             np.fill_diagonal(distances, 0.0)
             found = HDBSCAN(metric="precomputed", **settings).fit(distances)
         else:
-            found = HDBSCAN(metric="euclidean", algorithm="kd_tree", **settings).fit(projection(rows, COMPONENTS))
+            links, places = _neighbours(rows, self.epsilon)
+            found = HDBSCAN(metric="precomputed", **settings).fit(links)
+            labels = found.labels_[places].astype(np.int64)
+            return _joined(rows, labels, self.epsilon), np.nan_to_num(found.probabilities_[places], nan=1.0)
         labels = _joined(rows, found.labels_.astype(np.int64), self.epsilon)
         return labels, np.nan_to_num(found.probabilities_, nan=1.0)
 
@@ -152,6 +156,44 @@ def _parts(rows: Any, radius: float) -> NDArray[np.int64]:
     links.data[links.data > radius] = 0
     links.eliminate_zeros()
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)[places.ravel()]
+
+
+def _neighbours(rows: Any, floor: float) -> tuple[Any, NDArray[np.int64]]:
+    """Distances of nearest neighbours in a projection (sparse, none below `floor`), and the row each input row became.
+
+    Of many copies of one row a few are kept, so that they do not hide everything else; components are tied together by
+    their first rows, as HDBSCAN wants one piece.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    from sklearn.neighbors import kneighbors_graph
+
+    flat = np.round(projection(rows, COMPONENTS), 6)
+    _, group = np.unique(flat, axis=0, return_inverse=True)
+    group = group.ravel()
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], group[order], side="left")
+    copies = np.empty(len(group), dtype=np.int64)
+    copies[order] = np.arange(len(group)) - starts
+    kept = np.flatnonzero(copies < COPIES)
+    first = np.empty(int(group.max()) + 1, dtype=np.int64)
+    first[group[kept[::-1]]] = np.arange(len(kept))[::-1]
+    places = first[group]
+    places[kept] = np.arange(len(kept))
+    own, count = flat[kept], len(kept)
+    near = kneighbors_graph(own, min(NEIGHBOURS, count - 1), mode="distance")
+    near.data = np.maximum(near.data, np.finfo(float).eps)
+    near = near.maximum(near.T)
+    total, parts = connected_components(near, directed=False)
+    firsts = np.array([int(np.argmax(parts == part)) for part in range(total)])
+    steps = np.linalg.norm(own[firsts[1:]] - own[firsts[0]], axis=1)
+    ends = (
+        np.concatenate([firsts[1:], np.full(total - 1, firsts[0])]),
+        np.concatenate([np.full(total - 1, firsts[0]), firsts[1:]]),
+    )
+    near = (near + coo_matrix((np.concatenate([steps, steps]), ends), shape=near.shape)).tocsr()
+    near.data = np.maximum(near.data, max(floor, np.finfo(float).eps))
+    return near, places
 
 
 def _linked(rows: Any, labels: NDArray[np.int64], reach: float, smallest: int) -> NDArray[np.int64]:

@@ -1,0 +1,115 @@
+"""How well clusters of graphs agree with the declared families of real packages.
+
+    python -m benchmarks.clusters FOLDER
+
+FOLDER holds packages as `OWNER--REPO` folders with weight headers (made from `hub_packages_dev.jsonl` of the
+development data). Truth is the declared `model_type`, exact and with twins joined where the reference corpus has them;
+packages with one graph count once. Outliers count as clusters of one in the Rand index.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
+
+from clustering import clusters
+from clustering.clusters import GraphClusters
+from clustering.clusters_vectors import WEIGHTS, GraphSignature, signature, vectors
+from clustering.fingerprint import fingerprint
+from clustering.quantization.logical import logical
+from clustering.readers.select import read_weights
+from corpora.package import Package
+from corpora.reference import load_reference
+from corpora.sources.snapshots import open_snapshot
+
+Row = tuple[str, GraphSignature]
+
+
+def read(folder: Path) -> list[Row]:
+    """(declared family, signature) of each unique graph, sorted by digest."""
+    found: dict[str, Row] = {}
+    for package in open_snapshot(folder).packages():
+        if not isinstance(package, Package):
+            continue
+        document = package.config()
+        config = document.value if document is not None else None
+        listing = read_weights(package.files).listing
+        if listing is None or listing.names_only or listing.adapter or not config:
+            continue
+        listing = logical(listing, config)
+        found.setdefault(fingerprint(listing).digest, (str(config.get("model_type")), signature(listing)))
+    return [found[digest] for digest in sorted(found)]
+
+
+def joined(families: Sequence[str]) -> list[str]:
+    """Families with their twins as one; the first in alphabetical order stands for all."""
+    scorer = load_reference()
+    present = sorted(set(families))
+    leader = {family: family for family in present}
+    for family in present:
+        for twin in scorer.twins(family):
+            if twin in leader:
+                low, high = sorted((leader[family], leader[twin]))
+                leader = {name: low if head == high else head for name, head in leader.items()}
+    return [leader[family] for family in families]
+
+
+def report(title: str, truth: Sequence[str], labels: Sequence[int], seconds: float) -> None:
+    """One line: clusters, outliers, purity, adjusted Rand index, homogeneity and completeness."""
+    from sklearn.metrics import adjusted_rand_score, completeness_score, homogeneity_score
+
+    alone = [label if label >= 0 else -2 - number for number, label in enumerate(labels)]
+    groups: dict[int, list[str]] = {}
+    for family, label in zip(truth, labels, strict=True):
+        if label >= 0:
+            groups.setdefault(label, []).append(family)
+    inside = sum(map(len, groups.values()))
+    pure = sum(Counter(families).most_common(1)[0][1] for families in groups.values())
+    counts = Counter(truth)
+    lost = sum(label < 0 and counts[family] > 1 for family, label in zip(truth, labels, strict=True))
+    print(
+        f"{title:<34} {len(groups):>3} clusters, {len(truth) - inside:>3} outliers ({lost} of families with several), "
+        f"purity {pure / max(1, inside):.3f}, Rand {adjusted_rand_score(truth, alone):.3f}, "
+        f"homogeneity {homogeneity_score(truth, alone):.3f}, completeness {completeness_score(truth, alone):.3f}, "
+        f"{seconds:.2f} s"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the table."""
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    rows = read(Path(arguments[0]))
+    families = [family for family, _ in rows]
+    twins = joined(families)
+    print(f"{len(rows)} different graphs of {len(set(families))} families, {len(set(twins))} with twins joined")
+    for name, weights in (
+        ("shapes, order and names", WEIGHTS),
+        ("names only", (0.0, 0.0, 1.0)),
+        ("no names", (0.8, 0.2, 0.0)),
+    ):
+        table = vectors([item for _, item in rows], weights)
+        started = time.perf_counter()
+        labels = GraphClusters().fit(table).labels_.tolist()
+        seconds = time.perf_counter() - started
+        report(f"{name}: model_type", families, labels, seconds)
+        report(f"{name}: twins joined", twins, labels, seconds)
+    order = list(range(len(rows)))
+    random.Random(0).shuffle(order)
+    table = vectors([item for _, item in rows])
+    same = GraphClusters().fit(table).labels_[order].tolist() == GraphClusters().fit(table[order]).labels_.tolist()
+    print(f"shuffled input gives the same labels: {same}")
+    clusters.DENSE_LIMIT = 50
+    report("without a matrix: twins joined", twins, GraphClusters().fit(table).labels_.tolist(), 0.0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
