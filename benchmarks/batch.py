@@ -164,7 +164,8 @@ def main() -> int:
             parsing = parse_seconds(source)
             seconds, used, peak = run(source, folder / "out", options.workers)
             found = answers(folder / "out", labels)
-            differing = same_as_single(snapshot, folder / "out", options.sample) if source is snapshot else 0
+            sample = options.sample if source is snapshot else 0
+            differing = same_as_single(snapshot, folder / "out", sample)
             failed = failed or bool(found["lost"] or differing)
             figures = {
                 "rows": len(labels),
@@ -178,7 +179,7 @@ def main() -> int:
                 "peak megabytes": round(peak / 1e6),
                 "output megabytes": round(sum(path.stat().st_size for path in (folder / "out").iterdir()) / 1e6, 1),
                 **found,
-                "unlike the single audit": f"{differing} of {options.sample}",
+                "unlike the single audit": f"{differing} of {sample}",
             }
             sys.stdout.write(json.dumps(figures) + "\n")
             sys.stdout.flush()
