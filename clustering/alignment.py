@@ -11,7 +11,7 @@ differ) or as a buffer (they do not).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from clustering.alignment_layout import layout_change
@@ -164,6 +164,7 @@ class _Builder:
                 named for unit in forest.units for named in unit.tensors.values() if named.tensor.name not in paired
             ]
             rows = [Lone(named.tensor.name, named.tensor.shape, _kind(named, forest)) for named in alone]
+            rows = _copies(rows, forest, paired)
             rows += [Lone(tensor.name, tensor.shape, "training") for tensor in forest.ignored]
             lone.append(tuple(sorted(rows, key=lambda row: self.places[side][row.name])))
         order = sorted(self.pairs, key=lambda pair: (self.places[0][pair.left], self.places[1][pair.right]))
@@ -196,6 +197,26 @@ def _kind(named: Named, forest: Forest) -> Kind:
     ):
         return "copy"
     return "parameter"
+
+
+def _copies(rows: list[Lone], forest: Forest, paired: set[str]) -> list[Lone]:
+    """Marks further copies of the token table: whether a tied output matrix is saved depends on the exporter.
+
+    As in fingerprints, the table is the tallest matrix, at least twice as tall as wide; nothing tells a tied output
+    matrix from one that was trained apart.
+    """
+    tall = [
+        unit.main
+        for unit in forest.units
+        if len(unit.main.shape) == 2 and unit.main.shape[0] >= 2 * unit.main.shape[1] > 2
+    ]
+    table = max((named.shape for named in tall), default=None)
+    if table is None or not any(named.shape == table and named.tensor.name in paired for named in tall):
+        return rows
+    return [
+        replace(row, kind="copy") if row.kind == "parameter" and row.shape in {table, table[::-1]} else row
+        for row in rows
+    ]
 
 
 def _dotted(path: Iterable[str | int]) -> str:
