@@ -169,7 +169,8 @@ def families(errors: int) -> None:
         right, total = tally[key]
         print(f"families, {key}: {right}/{total} = {right / total:.4f}")
     print(
-        f"families, declared type of truthful names accepted: {accepted[0]}/{accepted[1]} = {accepted[0] / accepted[1]:.4f}"
+        f"families, declared type of truthful names accepted: {accepted[0]}/{accepted[1]}"
+        f" = {accepted[0] / accepted[1]:.4f}"
     )
 
 
@@ -256,9 +257,8 @@ def generated(count: int) -> Iterator[str]:
     shapes = ("7b", "1.5B", "v2", "8x7B", "L-12", "patch16", "224", "4bit", "Q4_K_M", "16k", "2507", "v0.1", "13b")
     for _ in range(count):
         parts = [random.choice(surfaces["architecture"])]
-        for category in ("size", "dataset", "language", "task", "training", "quantization"):
-            if random.random() < 0.35:
-                parts.append(random.choice(surfaces[category]))
+        categories = ("size", "dataset", "language", "task", "training", "quantization")
+        parts.extend(random.choice(surfaces[category]) for category in categories if random.random() < 0.35)
         if random.random() < 0.6:
             parts.append(random.choice(shapes))
         if random.random() < 0.3:
@@ -283,10 +283,8 @@ def speed(count: int) -> None:
         done = sum(1 for _ in parse_names(names))
         took = time.process_time() - began
         print(f"{source}: {done / took:,.0f} names/s of processor time ({done:,} names)")
-    read = 0
     step = max(1, count // 5)
-    for _ in parse_names(generated(count)):
-        read += 1
+    for read, _ in enumerate(parse_names(generated(count)), 1):
         if read % step == 0:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(f"  after {read:,} generated names: {_resident():.0f} MB resident, {peak:.0f} MB at most")
