@@ -37,6 +37,21 @@ UNCALIBRATED = 0.3
 """Threshold of an index that carries no calibration."""
 CONVINCING, CONVINCING_NAMES = 0.97, 0.6
 """Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
+HEADS = (
+    "ForConditionalGeneration",
+    "ForMaskedLM",
+    "ForCausalLM",
+    "LMHeadModel",
+    "MTModel",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForImageClassification",
+    "ForCTC",
+    "Model",
+)
+"""Heads that packages mostly declare, before rarer ones with the same tensors: a masked language model and the causal
+one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
 SPEECHLESS = 0.2
 """Agreement of names below which they are numbers or another framework's, and the shapes alone are asked."""
 NARROW = 4
@@ -357,9 +372,11 @@ def _rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[C
     best = max(c.fit.order for c in found if c.fit is not None and round(score(c), 6) == top)
     floor = best - _ORDER_SLACK if best >= IN_ORDER else 0.0
 
-    def key(candidate: Candidate) -> tuple[float, bool, float, str]:
+    def key(candidate: Candidate) -> tuple[float, bool, float, str, int, str]:
         disordered = candidate.fit is not None and candidate.fit.order < floor
         evidence = candidate.exact + candidate.prior
-        return (-round(score(candidate), 6), disordered, -round(evidence, 6), candidate.family)
+        head = next((n for n, end in enumerate(HEADS) if candidate.class_name.endswith(end)), len(HEADS))
+        order = (-round(score(candidate), 6), disordered, -round(evidence, 6))
+        return (*order, candidate.family, head, candidate.class_name)
 
     return sorted(found, key=key)
