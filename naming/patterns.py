@@ -43,8 +43,8 @@ _COUNTERS = (
 _LETTER = re.compile(
     rf"""(?:
       (?P<version>(?:v|ver|version|rev|release)[-_.]?\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.a-z])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
-    | (?P<active>a\d+(?:[._]\d+)?[bm]){_END}
-    | (?P<effective>e\d+(?:[._]\d+)?b){_END}
+    | (?P<active>(?<![0-9ac-z])a\d+(?:[._]\d+)?[bm]){_END}
+    | (?P<effective>(?<![0-9a-z])e\d+(?:[._]\d+)?b){_END}
     | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}
     | (?P<gguf>(?:i?q\d(?:_\d|_k(?:_(?:xxs|xs|s|m|l|xl|p))?|_(?:xxs|xs|s|m|l|nl))?|tq\d_\d|mxfp\d
         |q\d(?:[-_]?k[-_][sml]))){_END}

@@ -240,3 +240,15 @@ def test_separators_and_case_change_no_category():
         "a/bert.base.uncased.finetuned.squad2",
     ):
         assert [c.category for c in parse_name(name).components] == reference
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Qwen/Qwen3-30B-A3B", [30_000_000_000, {"active": 3_000_000_000}]),
+        ("org/falcon-finetuned-ner-1a6b", []),
+        ("org/falcon-0e4b", []),
+    ],
+)
+def test_a_run_counter_in_hexadecimal_is_no_parameter_count(name, expected):
+    assert [claim.value for claim in parse_name(name).claims_of("parameters")] == expected
