@@ -25,7 +25,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").g
 _CONSOLE = re.compile(r"^\$ (dara .*)$", re.MULTILINE)
 _INLINE = re.compile(r"`(dara [a-z][^`\n]*)`")
 _EXAMPLE = re.compile(r"Example: (dara .*?)\n\s*\n", re.DOTALL)
-_PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|\|")
+_PLACEHOLDER = re.compile(r"\b[A-Z]+\b|\.\.\.|\|")
 
 NOT_RUN = {"dara corpus build": "takes minutes; its own tests build small corpora"}
 
@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Path:
     """Everything that the documentation speaks of."""
     write_examples(tmp_path)
     write_examples(tmp_path / "snapshot")
-    for name in ("folder", "my-model", "original", "acme--bert-base-chinese-ner"):
+    for name in ("folder", "my-model", "original", "replication", "acme--bert-base-chinese-ner"):
         write_bert(tmp_path / name)
     shutil.copy(tmp_path / "folder" / "model.safetensors", tmp_path / "model.safetensors")
     (tmp_path / "known.json").write_text('{"schema": "dara-baseline/1", "findings": []}')
