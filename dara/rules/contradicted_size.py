@@ -43,7 +43,12 @@ class ContradictedSize(Rule):
 
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares size words with the published table of the package's family."""
-        claims = [claim for claim in subject.claims("size") if claim.role in ("", "main", "backbone")]
+        backbones = " ".join(claim.text for claim in subject.claims("backbone"))  # their size is DAR103's to judge
+        claims = [
+            claim
+            for claim in subject.claims("size")
+            if claim.role in ("", "main") or (claim.role == "backbone" and claim.text not in backbones)
+        ]
         if not claims:
             return
         if is_adapter(subject) or is_partial(subject) or is_toy(subject) or resized_on_purpose(subject):
