@@ -53,11 +53,12 @@ def test_one_head_per_shard(hub, opened, files):
 
 def test_passing_rate_limit_changes_nothing(hub, opened, files):
     hub.add("acme/sharded", files)
-    hub.fault("safetensors$", "status", status=429, headers={"Retry-After": "1"}, times=5)
+    # So few that even a single file which meets all of them is tried often enough: who meets which is up to the threads.
+    hub.fault("safetensors$", "status", status=429, headers={"Retry-After": "1"}, times=2)
     result = read_weights(opened("acme/sharded").files)
     assert result.listing is not None
     assert result.listing.incomplete == ()
-    assert opened.slept == [1.0] * 5
+    assert opened.slept == [1.0] * 2
 
 
 def test_shard_that_the_hub_withholds_is_a_failure_of_the_source(hub, opened, files):
