@@ -53,7 +53,7 @@ def test_one_head_per_shard(hub, opened, files):
 
 def test_passing_rate_limit_changes_nothing(hub, opened, files):
     hub.add("acme/sharded", files)
-    # So few that even a single file which meets all of them is tried often enough: who meets which is up to the threads.
+    # So few that a single file which meets them all is tried often enough: who meets which is up to the threads.
     hub.fault("safetensors$", "status", status=429, headers={"Retry-After": "1"}, times=2)
     result = read_weights(opened("acme/sharded").files)
     assert result.listing is not None
