@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from commandline import Done, Run
 
 from clustering.facts import Fact, Facts
 from clustering.identity import FamilyMatch, Fingerprint, Identification, Part
+from dara.cli import main
 from dara.findings import Confidence, Evidence, Finding, Held, Outcomes, Severity, Skipped, Verdict
 from dara.report import AuditReport, PackageId
 from naming.records import Claim, Component, Convention, ParsedName
@@ -76,3 +80,20 @@ def hostile_report(report: AuditReport, finding: Finding) -> AuditReport:
         facts=Facts([Fact("family", HOSTILE, "declared", HOSTILE)]),
         parts=(Part(HOSTILE, HOSTILE, HOSTILE, {HOSTILE: HOSTILE}),),
     )
+
+
+@pytest.fixture
+def dara(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `dara ARGUMENTS` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["dara", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        code = stopped.value.code
+        return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return run

@@ -5,45 +5,15 @@ from __future__ import annotations
 import json
 import re
 import struct
-import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
 import pytest
-
-from dara.cli import main
+from commandline import Run
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/dara-clusters-1.schema.json").read_text("utf-8"))
 Shapes = dict[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
-@pytest.fixture
-def dara(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["dara", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        code = stopped.value.code
-        return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return run
 
 
 def save(folder: Path, shapes: Shapes) -> None:
