@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 from clustering.alignment_words import is_training_only
 from clustering.blocks_names import Named, split
@@ -173,8 +172,3 @@ def pieces_of(node: Node) -> Counter[int]:
 def same_dims(left: Shape, right: Shape) -> int:
     """How many axes two shapes have in common."""
     return sum((Counter(left) & Counter(right)).values())
-
-
-def size_of(shape: Shape) -> int:
-    """Number of elements."""
-    return prod(shape)

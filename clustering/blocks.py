@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from clustering.blocks_names import Named, Path_, Token, words
+from clustering.blocks_names import Named, Path_, words
 
 MIN_BLOCK_WEIGHTS = 2
 """Weights of two or more dimensions that a member needs to count as a block: a lone projection is not a layer."""
@@ -217,8 +217,3 @@ def contains(path: Path_, kind: str) -> bool:
     """Whether any word of a path is in a word list of `tensor_roles.json`."""
     wanted = words(kind)
     return any(token in wanted for token in path)
-
-
-def text_of(path: Sequence[Token]) -> str:
-    """A path as dotted text."""
-    return ".".join(str(token) for token in path)

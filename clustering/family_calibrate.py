@@ -14,8 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURES = ("exact", "fit", "names")
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -7,7 +7,7 @@ Templates carry no names: classes with equal templates are the same graph and sh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -250,8 +250,3 @@ def _follows(parameters: Sequence[Parameter], by_slot: dict[Slot, int]) -> tuple
     pairs = Counter(pairwise(path))
     total = sum(pairs.values()) or 1
     return tuple((a, b, round(n / total, 4)) for (a, b), n in sorted(pairs.items()))
-
-
-def count_shapes(parameters: Iterable[Parameter]) -> Counter[tuple[int, ...]]:
-    """Shapes with their number of occurrences, in order of first appearance."""
-    return Counter(p.shape for p in parameters)

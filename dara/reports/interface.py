@@ -13,8 +13,6 @@ class ReportFormat(ABC):
     """Writes the results of a run. One file per implementation, all listed in `registry`."""
 
     name: ClassVar[str]
-    human: ClassVar[bool] = False
-    """True for formats that people read in a terminal: colour and progress make sense."""
 
     @abstractmethod
     def write(self, results: Sequence[AuditResult], sink: TextIO) -> None:

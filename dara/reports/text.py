@@ -35,7 +35,6 @@ class TextReport(ReportFormat):
     """`--format text`, written through a Rich console that the command line configures."""
 
     name = "text"
-    human = True
 
     def __init__(self, *, color: bool | None = None, width: int | None = None) -> None:
         self._color = color
