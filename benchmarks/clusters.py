@@ -18,10 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
-from clustering import clusters
-from clustering.clusters import GraphClusters
-from clustering.clusters_vectors import WEIGHTS, GraphSignature, signature, vectors
-from clustering.fingerprint import fingerprint
+from clustering.clusters import density as clusters
+from clustering.clusters.density import GraphClusters
+from clustering.clusters.vectors import WEIGHTS, GraphSignature, signature, vectors
+from clustering.graphs.fingerprint import fingerprint
 from clustering.quantization.logical import logical
 from clustering.readers.select import read_weights
 from corpora.package import Package

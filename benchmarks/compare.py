@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
-from clustering.alignment import Alignment, align
+from clustering.alignment.align import Alignment, align
 from clustering.tensors import Tensor, TensorListing
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "maskformer"
@@ -253,7 +253,7 @@ def read(path: Path) -> TensorListing:
 
 def replayed() -> None:
     """Published conversions."""
-    from clustering.live import listing_from_config
+    from clustering.live.listing import listing_from_config
 
     for title, spelling in SPELLINGS.items():
         listing = listing_from_config(spelling.config)

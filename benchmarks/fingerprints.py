@@ -18,8 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from clustering.family import FamilyScorer
-from clustering.family_index import load_index
+from clustering.family.index import load_index
+from clustering.family.scorer import FamilyScorer
 from clustering.tensors import Tensor, TensorListing
 
 MODES = ("both", "ordered", "shuffled", "names")

@@ -96,7 +96,7 @@ def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
 
 
 def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
-    from clustering.variants import sizes, variant_of
+    from clustering.parts.variants import sizes, variant_of
 
     family = _family(subject)
     claims = parsed.claims_of("size")

@@ -87,7 +87,7 @@ def family_cases(data: Path = DATA) -> list[Case]:
 
 def generated_cases(count: int = 2000, seed: int = 7) -> list[Case]:
     """Names and configurations made from the published variants: half truthful, half with one thing changed."""
-    from clustering.variants import families, sizes, variant_dims
+    from clustering.parts.variants import families, sizes, variant_dims
 
     draw = random.Random(seed)
     plain = [

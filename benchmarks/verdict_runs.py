@@ -30,7 +30,7 @@ def kinship() -> Any:
 
 def declared_subject(config: Mapping[str, Any]) -> Subject:
     """A package of which only the configuration is known."""
-    from clustering.declared import declared_facts
+    from clustering.declared.config import declared_facts
 
     return Subject(facts=Facts(declared_facts(config)), config=config, kinship=kinship(), files=("config.json",))
 

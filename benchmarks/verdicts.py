@@ -34,9 +34,9 @@ from dara.subject import Subject
 
 def maskformer_subjects() -> Iterator[tuple[str, Subject]]:
     """Real MaskFormer-like packages with the tensors of their published weights."""
-    from clustering.declared import declared_facts
-    from clustering.measure import measured_facts
-    from clustering.parts import decompose
+    from clustering.declared.config import declared_facts
+    from clustering.measured.listing import measured_facts
+    from clustering.parts.decompose import decompose
 
     folder = DATA / "maskformer"
     if not folder.is_dir():

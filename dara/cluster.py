@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clustering.clusters_vectors import GraphSignature, signature, vectors
+from clustering.clusters.vectors import GraphSignature, signature, vectors
 from clustering.errors import MissingExtraError
 from clustering.facts import Facts
 from clustering.identity import Fingerprint, Identification
@@ -218,7 +218,7 @@ class _Collector:
             self.skipped.append(Skipped(name, found))
             return
         listing, declared, built = found
-        from clustering.fingerprint import fingerprint
+        from clustering.graphs.fingerprint import fingerprint
 
         print_ = fingerprint(listing)
         graph = self.graphs.get(print_.digest)
@@ -251,7 +251,7 @@ class _Collector:
                 return f"an adapter ({listing.adapter}) has no graph of its own"
             return listing, declared, False
         if config is not None and self.build_graphs:
-            from clustering.live import LiveModelError, listing_from_config
+            from clustering.live.listing import LiveModelError, listing_from_config
 
             try:
                 return listing_from_config(config), declared, True
@@ -264,7 +264,7 @@ class _Collector:
 def _declared(config: dict[str, Any] | None) -> str | None:
     if config is None:
         return None
-    from clustering.declared import declared_facts
+    from clustering.declared.config import declared_facts
 
     fact = Facts(declared_facts(config)).best("family")
     return str(fact.value) if fact is not None else None
@@ -278,7 +278,7 @@ def _name(graph: Graph, identity: Identification) -> None:
 
 def place(graphs: Sequence[Graph], *, min_cluster_size: int = 2) -> None:
     """Gives every graph its cluster and its place on the map. `graphs` are sorted by digest."""
-    from clustering.clusters import GraphClusters, projection
+    from clustering.clusters.density import GraphClusters, projection
 
     if len(graphs) < 2:
         return

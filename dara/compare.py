@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clustering.alignment import Alignment, AlignmentError, Lone, align
+from clustering.alignment.align import Alignment, AlignmentError, Lone, align
 from clustering.errors import MissingExtraError
 from clustering.facts import Facts
 from clustering.identity import Part
@@ -173,7 +173,7 @@ def _side(target: str, *, offline: bool) -> Side:
 def _declared_graph(known: Measurement) -> TensorListing | None:
     if known.config is None:
         return None
-    from clustering.live import LiveModelError, listing_from_config
+    from clustering.live.listing import LiveModelError, listing_from_config
 
     try:
         return listing_from_config(known.config)

@@ -17,7 +17,7 @@ from corpora.package import CONFIG_PATH, Package
 from dara.findings import Skipped
 
 if TYPE_CHECKING:
-    from clustering.declared import Declared
+    from clustering.declared.config import Declared
 
 SURE_FAMILY = 0.9
 """Calibrated score from which a family counts as measured."""
@@ -89,14 +89,14 @@ class Computing:
 
     def declared(self, config: Mapping[str, Any]) -> Declared:
         """The facts that a config declares."""
-        from clustering.declared import read_config
+        from clustering.declared.config import read_config
 
         return read_config(config)
 
     def graph(self, listing: TensorListing, config: Mapping[str, Any] | None, *, parts: bool) -> GraphReading:
         """What a graph says; `parts`: also take it apart, with the config's help."""
-        from clustering.fingerprint import fingerprint
-        from clustering.parts import decompose
+        from clustering.graphs.fingerprint import fingerprint
+        from clustering.parts.decompose import decompose
         from corpora.reference import load_reference
 
         reference = load_reference()
@@ -187,7 +187,7 @@ def _read_card(package: Package, known: Measurement) -> None:
 
 
 def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> None:
-    from clustering.measure import measured_facts
+    from clustering.measured.listing import measured_facts
     from clustering.readers.select import read_weights
 
     result = read_weights(package.files)
@@ -199,7 +199,7 @@ def _read_weights(package: Package, known: Measurement, facts: list[Fact]) -> No
         known.listing = result.listing
         facts.extend(measured_facts(known.listing, known.config))
     if result.components:
-        from clustering.parts_diffusion import pipeline_parts
+        from clustering.parts.diffusion import pipeline_parts
 
         known.parts = pipeline_parts(result.components)
 
@@ -211,8 +211,8 @@ def _built_listing(
     if not build_graphs:
         known.skip("graph", "no weight header; the declared class is not built in this mode")
         return None
-    from clustering.live import LiveModelError, listing_from_config
-    from clustering.measure import measured_facts
+    from clustering.live.listing import LiveModelError, listing_from_config
+    from clustering.measured.listing import measured_facts
 
     try:
         listing = listing_from_config(config)

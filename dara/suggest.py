@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clustering.facts import Fact
-from clustering.variants import variant_of
+from clustering.parts.variants import variant_of
 from dara.report import AuditReport
 from dara.reports.values import count_text, fact_text, named_fact
 from naming.records import Claim, Component

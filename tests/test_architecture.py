@@ -49,8 +49,8 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 MODULES_OF_ONE_LIBRARY = {
-    "clustering/clusters.py": {"sklearn"},
-    "clustering/estimator.py": {"sklearn"},
+    "clustering/clusters/density.py": {"sklearn"},
+    "clustering/family/estimator.py": {"sklearn"},
     "dara/publish/callback.py": {"transformers"},
     "naming/language.py": {"spacy"},
 }

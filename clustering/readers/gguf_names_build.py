@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clustering.live import LiveModelError, listing_from_module, module_from_config
+from clustering.live.listing import LiveModelError, listing_from_module, module_from_config
 from clustering.readers.gguf_names import NAMES, generic
 
 ARCHITECTURES: Mapping[str, tuple[str, ...]] = {

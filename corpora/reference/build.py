@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clustering.family import FamilyScorer
-from clustering.family_index import FamilyIndex, save_index
-from clustering.family_learn import Example, example, learn_index
-from clustering.family_twins import find_twins
+from clustering.family.index import FamilyIndex, save_index
+from clustering.family.learn import Example, example, learn_index
+from clustering.family.scorer import FamilyScorer
+from clustering.family.twins import find_twins
 from corpora.reference.build_calibration import calibrate
 from corpora.reference.build_priors import derivation_priors
 from corpora.reference.records import read_raw, read_versions

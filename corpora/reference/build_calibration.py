@@ -9,9 +9,9 @@ import random
 import sys
 from collections.abc import Sequence
 
-from clustering.family import EXACT, Candidate, FamilyScorer
-from clustering.family_calibrate import Outcome, fit_logistic, probability, threshold
-from clustering.family_learn import Example, learn_index
+from clustering.family.calibrate import Outcome, fit_logistic, probability, threshold
+from clustering.family.learn import Example, learn_index
+from clustering.family.scorer import EXACT, Candidate, FamilyScorer
 
 HELD_OUT = ("deep", "mixed2", "flag:", "pattern:")
 """Variants withheld from the index that calibrates: other depths and ratios, and options and layer patterns that the

@@ -21,7 +21,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from clustering.live import listing_from_module
+from clustering.live.listing import listing_from_module
 from corpora.reference.enumerate import ModelEntry, config_types, model_entries
 from corpora.reference.flags import shallow
 from corpora.reference.overrides import arguments_for

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from clustering.family import FamilyScorer
-from clustering.family_index import load_index
+from clustering.family.index import load_index
+from clustering.family.scorer import FamilyScorer
 
 INDEX_FILE = Path(__file__).parent / "data" / "reference.npz"
 

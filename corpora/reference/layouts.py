@@ -28,7 +28,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from clustering.live import listing_from_config
+from clustering.live.listing import listing_from_config
 from clustering.tensors import Tensor, TensorListing
 from corpora.reference.records import ReferenceModel
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clustering.zoo import prepare_torchvision
+from clustering.live.zoo import prepare_torchvision
 from corpora.reference.enumerate import config_types, model_entries
 from corpora.reference.layouts import layout_names, published_models
 from corpora.reference.records import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clustering.errors import MissingExtraError
-from clustering.live import LiveLimits, LiveModelError, listing_from_module
-from clustering.zoo import timm_architectures, timm_module
+from clustering.live.listing import LiveLimits, LiveModelError, listing_from_module
+from clustering.live.zoo import timm_architectures, timm_module
 from corpora.reference.records import ReferenceModel
 
 PREFIX = "timm/"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clustering.errors import MissingExtraError
-from clustering.live import LiveLimits, LiveModelError, listing_from_module, module_from_class
+from clustering.live.listing import LiveLimits, LiveModelError, listing_from_module, module_from_class
 from clustering.tensors import TensorListing
 from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import MAX_OPTIONS, Option, options, shallow

@@ -71,7 +71,7 @@ class Plan:
 
 def versions() -> dict[str, str]:
     """Versions of what the results depend on."""
-    from clustering.fingerprint import VERSION
+    from clustering.graphs.fingerprint import VERSION
     from corpora.reference.index import INDEX_FILE
 
     found = {"dara": __version__, "python": platform.python_version(), "fingerprint": VERSION}

@@ -21,7 +21,7 @@ from clustering.tensors import TensorListing
 from dara.measurement import Computing, GraphReading
 
 if TYPE_CHECKING:
-    from clustering.declared import Declared
+    from clustering.declared.config import Declared
 
 CONFIGS = 4_096
 """Configs whose facts are kept in a process; one has a few KB."""

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clustering.live import listing_from_config
+from clustering.live.listing import listing_from_config
 
 SWIN = {"model_type": "swin", "out_features": ["stage1", "stage2", "stage3", "stage4"], "image_size": 384}
 SWIN_TINY = {**SWIN, "embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7}

@@ -60,7 +60,7 @@ def _write_config(model: Any, config: Any, folder: Path) -> None:
 
 def _tensors(model: Any) -> tuple[Tensor, ...]:
     from clustering.errors import MissingExtraError
-    from clustering.live import LiveModelError, listing_from_module
+    from clustering.live.listing import LiveModelError, listing_from_module
 
     if _is_partial(model):
         return ()

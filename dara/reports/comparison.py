@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from clustering.alignment import Lone, Pair
+from clustering.alignment.align import Lone, Pair
 from clustering.identity import Part
 from clustering.text import escape
 from dara.compare import Comparison, PartPair, Side, grouped, layouts, starred

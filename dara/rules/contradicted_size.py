@@ -65,7 +65,7 @@ class ContradictedSize(Rule):
                 yield outcome
 
     def _judge(self, subject: Subject, claim: Claim, family: str) -> Outcome:
-        from clustering.variants import variant_dims, variant_of
+        from clustering.parts.variants import variant_dims, variant_of
 
         word = size_word(claim)
         rows = variant_dims(family, word) if family and word else ()
@@ -105,7 +105,7 @@ class ContradictedSize(Rule):
 
 def _published(evidence: FamilyEvidence) -> str:
     """The package's family as the table of published sizes spells it."""
-    from clustering.variants import families
+    from clustering.parts.variants import families
 
     names = {squash(name): name for name in families()}
     measured = squash(evidence.measured.model_type) if evidence.measured else ""

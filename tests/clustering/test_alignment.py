@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.alignment import AlignmentError, align
-from clustering.alignment_layout import layout_change
-from clustering.alignment_units import MAX_TENSORS
-from clustering.alignment_words import indices_of, stage_of, star_of, tokens_of
+from clustering.alignment.align import AlignmentError, align
+from clustering.alignment.layout import layout_change
+from clustering.alignment.units import MAX_TENSORS
+from clustering.alignment.words import indices_of, stage_of, star_of, tokens_of
 from clustering.tensors import Tensor, TensorListing
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maskformer"

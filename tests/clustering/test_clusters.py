@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering import clusters
-from clustering.clusters import GraphClusters, projection
-from clustering.clusters_vectors import signature, vectors
+from clustering.clusters import density as clusters
+from clustering.clusters.density import GraphClusters, projection
+from clustering.clusters.vectors import signature, vectors
 from clustering.tensors import Tensor, TensorListing
 
 EXPECTED_FAILURES: dict[str, str] = {}

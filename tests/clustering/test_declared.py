@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.declared import declared_facts, read_config
-from clustering.declared_dimensions import usable_positions
-from clustering.declared_task import task_of_class
+from clustering.declared.config import declared_facts, read_config
+from clustering.declared.dimensions import usable_positions
+from clustering.declared.task import task_of_class
 
 
 def values(config: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.measure import measured_facts
+from clustering.measured.listing import measured_facts
 from clustering.tensors import Quantization, Tensor, TensorListing
 
 Shapes = dict[str, tuple[int, ...]]

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.family import EXACT, FamilyScorer
-from clustering.family_calibrate import Outcome, fit_logistic, probability, threshold
-from clustering.family_index import IndexFormatError, decode_template, encode_template, load_index, save_index
-from clustering.family_learn import example, learn_index
-from clustering.family_templates import learn
-from clustering.family_unify import Observed, plan, unify
-from clustering.layers import fold_tied, parameters_of, star_name
-from clustering.symbols import Expr, express
+from clustering.family.calibrate import Outcome, fit_logistic, probability, threshold
+from clustering.family.index import IndexFormatError, decode_template, encode_template, load_index, save_index
+from clustering.family.learn import example, learn_index
+from clustering.family.scorer import EXACT, FamilyScorer
+from clustering.family.templates import learn
+from clustering.family.unify import Observed, plan, unify
+from clustering.graphs.layers import fold_tied, parameters_of, star_name
+from clustering.graphs.symbols import Expr, express
 from clustering.tensors import Tensor, TensorListing
 
 Rows = Iterator[tuple[str, tuple[int, ...]]]
@@ -225,7 +225,8 @@ def test_calibration_orders_and_withholds() -> None:
 
 def test_identification_imports_neither_sklearn_nor_torch() -> None:
     code = (
-        "import clustering.family, sys; print(sorted({'sklearn', 'torch', 'transformers', 'spacy'} & set(sys.modules)))"
+        "import clustering.family.scorer, sys;"
+        "print(sorted({'sklearn', 'torch', 'transformers', 'spacy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -236,7 +237,7 @@ def test_classifier_keeps_the_scikit_learn_contract() -> None:
     from sklearn.base import clone
     from sklearn.exceptions import NotFittedError
 
-    from clustering.estimator import FamilyClassifier
+    from clustering.family.estimator import FamilyClassifier
 
     shown = [listing(family, sizes) for family in FAMILIES for sizes in SIZES]
     labels = [family for family in FAMILIES for _ in SIZES]

@@ -49,7 +49,7 @@ def test_real_configurations_without_names_are_recognised() -> None:
     if not DEV.exists():
         pytest.skip("development data not beside the checkout")
     pytest.importorskip("torch")
-    from clustering.live import listing_from_config
+    from clustering.live.listing import listing_from_config
 
     rows = [json.loads(line) for line in DEV.read_text(encoding="utf-8").splitlines()]
     wanted = {"bert", "roberta", "llama", "qwen2", "qwen3", "gpt2", "t5", "whisper", "vit", "distilbert", "gpt_neox"}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.fingerprint import VERSION, fingerprint, flow_hash, structure_hash
-from clustering.graph import model_graph
-from clustering.symbols_fold import fold
+from clustering.graphs.fingerprint import VERSION, fingerprint, flow_hash, structure_hash
+from clustering.graphs.fold import fold
+from clustering.graphs.model import model_graph
 from clustering.tensors import Tensor, TensorListing
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 
-from clustering.graph import SCHEMA, model_graph
+from clustering.graphs.model import SCHEMA, model_graph
 from clustering.tensors import Tensor, TensorListing
 
 ROWS = (

@@ -14,14 +14,14 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from clustering.live import (  # noqa: E402  # after the optional libraries
+from clustering.live.limits import check_config  # noqa: E402
+from clustering.live.listing import (  # noqa: E402  # after the optional libraries
     LiveLimits,
     LiveModelError,
     listing_from_config,
     listing_from_module,
     module_from_config,
 )
-from clustering.livelimits import check_config  # noqa: E402
 
 pytestmark = pytest.mark.graph
 

@@ -12,10 +12,10 @@ import pytest
 
 from clustering.facts import Fact, Facts
 from clustering.identity import Part
-from clustering.measure import measured_facts
-from clustering.parts import decompose
+from clustering.measured.listing import measured_facts
+from clustering.parts.decompose import decompose
+from clustering.parts.variants import families, sizes, variant_dims, variant_of
 from clustering.tensors import Tensor, TensorListing
-from clustering.variants import families, sizes, variant_dims, variant_of
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maskformer"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="development data is not beside the checkout")

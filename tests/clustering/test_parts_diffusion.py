@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clustering.parts_diffusion import pipeline_parts
+from clustering.parts.diffusion import pipeline_parts
 from clustering.tensors import Tensor, TensorListing
 
 Shapes = dict[str, tuple[int, ...]]

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("torch")
 
 from clustering.errors import MissingExtraError  # after the optional library
-from clustering.live import LiveModelError, listing_from_config, listing_from_module
-from clustering.zoo import prepare_torchvision, timm_module
+from clustering.live.listing import LiveModelError, listing_from_config, listing_from_module
+from clustering.live.zoo import prepare_torchvision, timm_module
 
 pytestmark = pytest.mark.graph
 HAS_TIMM = importlib.util.find_spec("timm") is not None

@@ -132,7 +132,7 @@ def test_a_family_is_built_in_several_sizes_and_options(tmp_path: Path) -> None:
 def test_layoutlmv2_is_built_without_detectron2_and_nothing_stays_patched() -> None:
     pytest.importorskip("transformers")
     from clustering.errors import MissingExtraError
-    from clustering.live import listing_from_config
+    from clustering.live.listing import listing_from_config
     from corpora.reference.enumerate import model_entries
     from corpora.reference.records import ReferenceModel
     from corpora.reference.variants import Plan, build_entry

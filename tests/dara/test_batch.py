@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from clustering.declared import read_config
+from clustering.declared.config import read_config
 from corpora.errors import PackageError
 from dara.audit import audit
 from dara.batch import merge as merging
@@ -329,7 +329,7 @@ def test_an_unforeseen_error_costs_one_package(tmp_path: Path, monkeypatch: pyte
             raise ZeroDivisionError
         return read_config(config)
 
-    monkeypatch.setattr("clustering.declared.read_config", explode)
+    monkeypatch.setattr("clustering.declared.config.read_config", explode)
     result = run_batch(snapshot(tmp_path), tmp_path / "out", engine=LocalEngine(1))
     found = {r["entry"]: r for r in tables(tmp_path / "out")["packages"]}
     assert "internal error (ZeroDivisionError" in found[1]["reason"]

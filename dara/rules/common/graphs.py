@@ -10,8 +10,8 @@ from clustering.tensors import TensorListing
 from dara.subject import Subject
 
 if TYPE_CHECKING:
-    from clustering.family import FamilyScorer
-    from clustering.family_fit import FamilyFit
+    from clustering.family.fit import FamilyFit
+    from clustering.family.scorer import FamilyScorer
 
 NAMES_APART: Final = 0.25
 """Tensor names of two families differ when their agreement with the package differs by more than this. Between BERT and
@@ -77,7 +77,7 @@ class _Memory:
         self._rows: OrderedDict[int, tuple[TensorListing, dict[str, FamilyFit | None]]] = OrderedDict()
 
     def ask(self, scorer: FamilyScorer, listing: TensorListing, families: tuple[str, ...]) -> dict[str, FamilyFit]:
-        from clustering.family_fit import family_fits
+        from clustering.family.fit import family_fits
 
         # The listing is kept beside its identity, so that the number cannot come to mean another one.
         known = self._rows.setdefault(id(listing), (listing, {}))[1]
@@ -96,7 +96,7 @@ _MEMORY: Final = threading.local()
 
 def _fits(subject: Subject, families: tuple[str, ...]) -> dict[str, FamilyFit] | None:
     """Fits by family; None where there is no graph or no corpus to ask."""
-    from clustering.family import FamilyScorer
+    from clustering.family.scorer import FamilyScorer
 
     graph = subject.graph or subject.listing
     if not isinstance(subject.kinship, FamilyScorer) or graph is None or not families:

@@ -1,0 +1,1 @@
+"""Two models side by side: which tensor of one is which tensor of the other."""

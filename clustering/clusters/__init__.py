@@ -1,0 +1,1 @@
+"""Graphs as vectors and their density clusters."""

@@ -1,0 +1,1 @@
+"""From a tensor listing to a family: templates, unification, vocabulary, calibration."""

@@ -1,0 +1,382 @@
+"""From a tensor listing to a family: retrieval by size-free tokens and by names, then verification by unification.
+
+Only numpy is needed. Two channels are kept apart: *structure* never looks at a name, *vocabulary* never looks at a
+shape. Their answers are combined at the end, and `Identification.structure_only` is the first one alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import lru_cache
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.family.calibrate import probability
+from clustering.family.index import FamilyIndex, decode_template
+from clustering.family.templates import Template
+from clustering.family.tokens import shape_tokens
+from clustering.family.unify import Fit, Observed, plan, unify
+from clustering.family.vocabulary import NameMatcher, tail
+from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
+from clustering.identity import FamilyMatch, Identification
+from clustering.tensors import TensorListing
+
+CANDIDATES = 70
+DIVERSE = 130
+"""Templates verified per package: the most similar ones, then the best of each further family up to the second."""
+NAMED_CANDIDATES = 24
+"""Layouts taken from the vocabulary channel."""
+MAX_RANK_DISTANCE = 0.25
+"""Templates whose mix of vectors, matrices and kernels differs more are not verified; depth moves it by a few
+hundredths."""
+UNCALIBRATED = 0.3
+"""Threshold of an index that carries no calibration."""
+CONVINCING, CONVINCING_NAMES = 0.97, 0.6
+"""Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
+HEADS = (
+    "ForConditionalGeneration",
+    "ForMaskedLM",
+    "ForCausalLM",
+    "LMHeadModel",
+    "MTModel",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForImageClassification",
+    "ForCTC",
+    "Model",
+)
+"""Heads that packages mostly declare, before rarer ones with the same tensors: a masked language model and the causal
+one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
+SPEECHLESS = 0.2
+"""Agreement of names below which they are numbers or another framework's, and the shapes alone are asked."""
+NARROW = 4
+PROMISING = 0.2
+SECOND_LOOKS = 16
+NEARLY = 0.04
+MOST_LOOKS = 60
+"""Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one
+(all that are nearly as good as the best, to a limit)."""
+EXACT = 1 - 1e-6
+"""Overlap from which a template explains a package completely (the counts are solved in floating point)."""
+IN_ORDER = 0.9
+"""Order agreement from which the stored order is taken for definition order, and then used against other templates."""
+_ORDER_SLACK = 0.03
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A class with what speaks for it."""
+
+    family: str
+    class_name: str
+    layout: int
+    fit: Fit | None
+    names: float
+    """Agreement of the names, 0 to 1."""
+    exact: float
+    """Agreement of exact sizes with the library's defaults, weighted by how rare they are."""
+    prior: float
+
+
+class FamilyScorer:
+    """Names the family of a tensor listing; knows the classes of its index."""
+
+    def __init__(self, index: FamilyIndex) -> None:
+        self.index = index
+        self._token_number = {name: number for number, name in enumerate(index.token_names)}
+        self._matcher = NameMatcher(list(index.star_names), index.star_idf, index.stars, index.star_offsets)
+        self._tail_matcher = NameMatcher(list(index.tail_names), index.tail_idf, index.tails, index.tail_offsets)
+        self._family_number = {name: number for number, name in enumerate(index.families)}
+        order = np.argsort(index.layout_template, kind="stable")
+        self._layouts_of: dict[int, list[int]] = {}
+        for layout in order.tolist():
+            self._layouts_of.setdefault(int(index.layout_template[layout]), []).append(layout)
+        self._template = lru_cache(maxsize=512)(self._decode)
+        self._size_idf = self._rarity()
+
+    def _decode(self, number: int) -> tuple[Template, list[int], frozenset[int]]:
+        template = decode_template(self.index.templates[number])
+        return template, plan(template), template.tables()
+
+    def _rarity(self) -> dict[int, float]:
+        """log(families / families that have a table of the size)."""
+        sizes, counts = np.unique(self.index.usual, return_counts=True)
+        total = len(self.index.families)
+        return {int(s): log(total / int(c)) for s, c in zip(sizes, counts, strict=True)}
+
+    # -- public ----------------------------------------------------------------------------------------------------
+
+    def known(self, model_type: str) -> bool:
+        """Whether the family is in the reference corpus."""
+        return model_type in self._family_number
+
+    def twins(self, model_type: str) -> tuple[str, ...]:
+        """Families whose graph is the same at equal sizes, sorted; empty for unknown families."""
+        return tuple(self.index.meta.get("twins", {}).get(model_type, ()))
+
+    def identify(self, listing: TensorListing) -> Identification:
+        """The family of a listing, by both channels and by structure alone."""
+        if listing.adapter is not None:
+            return Identification((), (), "none", reason=f"an adapter ({listing.adapter}) has no graph of its own")
+        parameters = parameters_of(listing)
+        if not parameters:
+            return Identification((), (), "none", reason="no parameters")
+        names = self._names(parameters)
+        parameters = fold_tied(parameters)
+        if listing.names_only:
+            return self._by_names(names)
+        observed = Observed([p.shape for p in parameters])
+        structural = self._structural(observed)
+        both = self._both(observed, names, structural)
+        return self._answer(self._rank_structure(structural), both)
+
+    def architecture_class(self, listing: TensorListing) -> tuple[str, ...]:
+        """Class names that fit the listing, best first."""
+        parameters = parameters_of(listing)
+        names = self._names(parameters)
+        parameters = fold_tied(parameters)
+        if listing.names_only:
+            ranked = sorted(range(len(names)), key=lambda n: -float(names[n]))[:_SHOWN]
+            return tuple(dict.fromkeys(self.index.classes[self.index.layout_class[n]] for n in ranked))
+        observed = Observed([p.shape for p in parameters])
+        both = self._both(observed, names, self._structural(observed))
+        return tuple(dict.fromkeys(c.class_name for c in both))[:_SHOWN]
+
+    def template(self, number: int) -> Template:
+        """A template of the index."""
+        return self._template(number)[0]
+
+    def explain(self, observed: Observed, among: AbstractSet[int], most: int) -> dict[int, Fit]:
+        """Fits of the most similar of some templates, by template number."""
+        near = [number for number in self._ranked(observed) if number in among][:most]
+        return self._fits(near, observed)
+
+    def ranked(
+        self, parameters: tuple[Parameter, ...], roots: frozenset[str]
+    ) -> tuple[list[Candidate], list[Candidate]]:
+        """All candidates for folded parameters: by structure alone, and by both channels (for calibration)."""
+        observed = Observed([p.shape for p in parameters])
+        fits = self._structural(observed)
+        names = self._name_scores({p.star for p in parameters} | roots)
+        return self._rank_structure(fits), self._both(observed, names, fits)
+
+    # -- channels --------------------------------------------------------------------------------------------------
+
+    def _names(self, parameters: tuple[Parameter, ...]) -> NDArray[np.float32]:
+        return self._name_scores({p.star for p in fold_tied(parameters)} | roots_of(parameters))
+
+    def _name_scores(self, stars: set[str] | frozenset[str]) -> NDArray[np.float32]:
+        full = self._matcher.scores(stars)
+        back_off = self._tail_matcher.scores({tail(s) for s in stars})
+        return np.asarray(0.7 * full + 0.3 * back_off, dtype=np.float32)
+
+    def _ranked(self, observed: Observed) -> list[int]:
+        """All templates by similarity of their tokens, most similar first."""
+        index = self.index
+        query = np.zeros(len(index.token_idf), dtype=np.float32)
+        sequence = [s for s, n in zip(observed.shapes, observed.counts, strict=True) for _ in range(n)]
+        for token, weight in shape_tokens(sequence).items():
+            number = self._token_number.get(token)
+            if number is not None:
+                query[number] = weight * index.token_idf[number]
+        scores = np.add.reduceat(query[index.tokens] * index.token_weights, index.token_offsets[:-1])
+        return [int(n) for n in np.argsort(-scores, kind="stable")]
+
+    def _retrieve(self, observed: Observed) -> list[int]:
+        """The templates to verify."""
+        ranked = self._ranked(observed)
+        chosen = ranked[:CANDIDATES]
+        seen = {f for n in chosen for f in self._families_of(n)}
+        for number in ranked[CANDIDATES:]:
+            if len(chosen) >= DIVERSE:
+                break
+            families = self._families_of(number)
+            if not families <= seen:
+                seen |= families
+                chosen.append(number)
+        return chosen
+
+    def _families_of(self, template: int) -> set[int]:
+        return {int(self.index.layout_family[layout]) for layout in self._layouts_of.get(template, ())}
+
+    def _structural(self, observed: Observed) -> dict[int, Fit]:
+        return self._fits(self._retrieve(observed), observed)
+
+    def _fits(self, numbers: Sequence[int], observed: Observed) -> dict[int, Fit]:
+        """Fits of templates: all with a narrow beam, then the promising ones that are not yet exact with a wide one."""
+        fits: dict[int, Fit] = {}
+        for number in numbers:
+            template, order, _ = self._template(number)
+            if _rank_distance(template, observed) > MAX_RANK_DISTANCE:
+                continue
+            fits[number] = unify(template, order, observed, NARROW)
+        best = max((fit.overlap for fit in fits.values()), default=0.0)
+        again = sorted((n for n in fits if best - PROMISING < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
+        near = sum(fits[n].overlap > best - NEARLY for n in again)
+        for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
+            template, order, _ = self._template(number)
+            fits[number] = max(fits[number], unify(template, order, observed), key=lambda f: (f.overlap, f.order))
+        return fits
+
+    def _exact_sizes(self, layout: int, fit: Fit) -> float:
+        tables = self._template(int(self.index.layout_template[layout]))[2]
+        found = {s for n, s in enumerate(fit.sizes) if n in tables and s is not None}
+        hits = found & self._sizes_of(int(self.index.layout_family[layout]))
+        return sum(self._size_idf.get(s, 0.0) for s in hits)
+
+    def _sizes_of(self, family: int) -> frozenset[int]:
+        start, stop = self.index.usual_offsets[family], self.index.usual_offsets[family + 1]
+        return frozenset(self.index.usual[start:stop].tolist())
+
+    def _candidate(self, layout: int, fit: Fit | None, names: float) -> Candidate:
+        index = self.index
+        family = int(index.layout_family[layout])
+        return Candidate(
+            index.families[family],
+            index.classes[index.layout_class[layout]],
+            layout,
+            fit,
+            names,
+            self._exact_sizes(layout, fit) if fit is not None else 0.0,
+            float(index.priors[family]),
+        )
+
+    def _rank_structure(self, fits: dict[int, Fit]) -> list[Candidate]:
+        found = [
+            self._candidate(layout, fit, 0.0) for number, fit in fits.items() for layout in self._layouts_of[number]
+        ]
+        return _rank(found, lambda c: c.fit.overlap if c.fit is not None else 0.0)
+
+    def _both(self, observed: Observed, names: NDArray[np.float32], fits: dict[int, Fit]) -> list[Candidate]:
+        fits = dict(fits)
+        ranked = np.argsort(-names, kind="stable")
+        last = float(names[ranked[min(NAMED_CANDIDATES, len(ranked)) - 1]]) if len(ranked) else 0.0
+        named = [int(n) for n in ranked[: 8 * NAMED_CANDIDATES] if names[n] > 0.1 and names[n] >= last]
+        wanted = {int(self.index.layout_template[layout]) for layout in named} - set(fits)
+        fits |= self._fits(sorted(wanted), observed)
+        found = [
+            self._candidate(layout, fit, float(names[layout]))
+            for number, fit in fits.items()
+            for layout in self._layouts_of[number]
+        ]
+        return _rank(found, lambda c: self._chance(c, "both"))
+
+    def _by_names(self, names: NDArray[np.float32]) -> Identification:
+        best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]
+        ranked = [self._candidate(layout, None, float(names[layout])) for layout in best]
+        ranked.sort(key=lambda c: (-round(c.names, 4), -c.prior, c.family))
+        matches = self._matches(ranked, lambda c: c.names)
+        return Identification(matches, (), "vocabulary" if matches else "none", reason="names only, no shapes")
+
+    def _matches(self, ranked: Sequence[Candidate], score: Callable[[Candidate], float]) -> tuple[FamilyMatch, ...]:
+        """The best candidate of each family. Twins: those of the corpus, and whatever explains this package as well."""
+        best: dict[str, Candidate] = {}
+        for candidate in ranked:
+            best.setdefault(candidate.family, candidate)
+        result: list[FamilyMatch] = []
+        for family, candidate in list(best.items())[:_SHOWN]:
+            equal = {f for f, c in best.items() if f != family and _same_graph(candidate, c)}
+            twins = tuple(sorted(equal | set(self.twins(family))))
+            result.append(FamilyMatch(family, round(float(score(candidate)), 4), twins))
+        return tuple(result)
+
+    def _chance(self, candidate: Candidate, channel: str) -> float:
+        """Calibrated probability that the candidate's family or a twin is right."""
+        known = self.index.meta.get("calibration", {}).get(channel)
+        overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
+        names = candidate.names if channel == "both" else 0.0
+        if known is None:
+            return _joint(candidate) if channel == "both" else overlap
+        return probability(known["weights"], overlap, names)
+
+    def _limit(self, channel: str) -> float:
+        known = self.index.meta.get("calibration", {}).get(channel)
+        return float(known["threshold"]) if known is not None else UNCALIBRATED
+
+    def _answer(self, structural: list[Candidate], both: list[Candidate]) -> Identification:
+        alone = self._matches(structural, lambda c: self._chance(c, "structure"))
+        joint = self._matches(both, lambda c: self._chance(c, "both"))
+        if alone and alone[0].score < self._limit("structure"):
+            alone = ()
+        if joint and max(c.names for c in both) < SPEECHLESS and alone:
+            reason = "tensor names say nothing; " + (_why(structural) or "told by shapes alone")
+            return Identification(alone, alone, "structure", reason=reason)
+        if not joint or joint[0].score < self._limit("both"):
+            return Identification((), alone, "none", reason=_nearest(both))
+        return Identification(joint, alone, _channel(both[0]), reason=_why(both))
+
+
+def _rank_distance(template: Template, observed: Observed) -> float:
+    """Half the difference of the shares of vectors, matrices, kernels ...; bounds the overlap."""
+    shares: dict[int, float] = {}
+    for group in template.groups:
+        shares[len(group.dims)] = shares.get(len(group.dims), 0.0) + group.typical
+    for shape, count in zip(observed.shapes, observed.counts, strict=True):
+        shares[len(shape)] = shares.get(len(shape), 0.0) - count / observed.total
+    return sum(abs(v) for v in shares.values()) / 2
+
+
+def _nearest(ranked: list[Candidate]) -> str:
+    if not ranked or ranked[0].fit is None:
+        return "resembles nothing in the reference corpus"
+    best = ranked[0]
+    explained = best.fit.overlap if best.fit is not None else 0.0
+    return f"resembles nothing known: the nearest, {best.family}, explains {explained:.0%} of the tensors"
+
+
+def _channel(best: Candidate) -> str:
+    """Which channel carries the answer."""
+    shapes = best.fit is not None and best.fit.overlap >= CONVINCING
+    named = best.names >= CONVINCING_NAMES
+    if shapes == named:
+        return "both"
+    return "structure" if shapes else "vocabulary"
+
+
+def _why(ranked: list[Candidate]) -> str:
+    """What told the first family from others that explain the shapes as well."""
+    best = ranked[0]
+    rivals = [c for c in ranked if c.family != best.family and _same_graph(best, c)]
+    if not rivals:
+        return ""
+    if best.names > max(c.names for c in rivals) + 1e-6:
+        return "tensor names tell it from families with the same graph"
+    if best.exact > max(c.exact for c in rivals):
+        return "table sizes of a published or default configuration tell it from families with the same graph"
+    return "several families have this graph; the one that most others derive from is listed first"
+
+
+def _same_graph(one: Candidate, other: Candidate) -> bool:
+    """Whether both explain every tensor of the package, in as good an order."""
+    if one.fit is None or other.fit is None or min(one.fit.overlap, other.fit.overlap) < EXACT:
+        return False
+    return max(one.fit.order, other.fit.order) < IN_ORDER or abs(one.fit.order - other.fit.order) <= _ORDER_SLACK
+
+
+def _joint(candidate: Candidate) -> float:
+    overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
+    return (candidate.names + overlap) / 2
+
+
+def _rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:
+    """By score; among equal scores by order, where the stored order is informative, then by exact sizes and prior."""
+    if not found:
+        return []
+    top = round(max(score(c) for c in found), 6)
+    best = max(c.fit.order for c in found if c.fit is not None and round(score(c), 6) == top)
+    floor = best - _ORDER_SLACK if best >= IN_ORDER else 0.0
+
+    def key(candidate: Candidate) -> tuple[float, bool, float, str, int, str]:
+        disordered = candidate.fit is not None and candidate.fit.order < floor
+        evidence = candidate.exact + candidate.prior
+        head = next((n for n, end in enumerate(HEADS) if candidate.class_name.endswith(end)), len(HEADS))
+        order = (-round(score(candidate), 6), disordered, -round(evidence, 6))
+        return (*order, candidate.family, head, candidate.class_name)
+
+    return sorted(found, key=key)

@@ -1,0 +1,1 @@
+"""The model graph, its symbolic dimensions and motifs, and the fingerprint."""

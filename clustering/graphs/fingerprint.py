@@ -1,0 +1,172 @@
+"""The fingerprint of a model graph: versioned, deterministic, the same on every machine.
+
+What each part needs, and what it ignores
+-----------------------------------------
+`structure`
+    Computed from shapes alone, never from a name. Needs the blocks to be contiguous, as they are in definition order
+    and in files sorted by name; order inside a block does not matter. Invariant to tensor names, container prefixes,
+    sizes (dimensions are symbols, refined by how layers share them) and the number of repeated blocks from two on.
+    Sensitive to direction (which axis of a layer shares a dimension with which axis of another), to a norm that gains
+    or loses its bias, to removed biases, to gating.
+`vocabulary`
+    The set of starred names: containers stripped, indices starred.
+`digest`
+    Structure, every shape with its count, nothing else: equal for a live module and the file saved from it.
+`attributes["flow"]`
+    Hash of the edges in definition (or traced) order: changes when the order or direction of edges changes. Kept apart
+    from the digest, because a file sorted by name no longer has that order.
+
+The refinement is our own: directed, over the incidence of tensors and dimensions, with labelled axes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from clustering.family.tokens import main_width
+from clustering.graphs.fold import Motif, fold
+from clustering.graphs.layers import Parameter, fold_tied, parameters_of
+from clustering.identity import Fingerprint
+from clustering.tensors import TensorListing
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+VERSION = "1"
+ROUNDS = 4
+"""Refinement rounds; on the reference corpus colours are stable after three."""
+
+Shape = tuple[int, ...]
+
+
+def _hash(value: object) -> str:
+    return blake2b(json.dumps(value, separators=(",", ":"), sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _literal(size: int, axis: int) -> bool:
+    """Kernel extents and singleton axes are structure; every other size is a size."""
+    return axis >= 2 or (size == 1 and axis >= 1)
+
+
+def _placed(motif: Motif, shapes: Sequence[Shape], path: str = "") -> list[tuple[str, Shape, int]]:
+    """(path of the motif, shape, count inside the motif) for all motifs; equal siblings have equal paths."""
+    rows = [(path, shapes[symbol], count) for symbol, count in motif.items]
+    for inner in motif.inner:
+        rows += _placed(inner, shapes, path + "/")
+    return rows
+
+
+def _refine(rows: Sequence[tuple[str, Shape, int]]) -> list[str]:
+    """Colours of the rows after refinement over shared dimensions."""
+    colour: dict[int, str] = {size: "d" for _, shape, _ in rows for size in shape}
+    rows_colours: list[str] = []
+    for _ in range(ROUNDS):
+        rows_colours = [
+            _hash([path, count, [str(s) if _literal(s, a) else colour[s] for a, s in enumerate(shape)]])
+            for path, shape, count in rows
+        ]
+        seen: dict[int, list[str]] = {}
+        for own, (_, shape, _) in zip(rows_colours, rows, strict=True):
+            for axis, size in enumerate(shape):
+                if not _literal(size, axis):
+                    # the pattern of axes with the same size tells a square layer from two that meet by chance
+                    equal = [a for a, s in enumerate(shape) if s == size]
+                    seen.setdefault(size, []).append(f"{own}:{axis}:{equal}")
+        colour = {size: _hash([colour[size], sorted(found)]) for size, found in seen.items()} | {
+            size: c for size, c in colour.items() if size not in seen
+        }
+    return rows_colours
+
+
+def structure_hash(shapes: Sequence[Shape]) -> str:
+    """Hash of a sequence of shapes without its sizes; see the module's text."""
+    numbers: dict[Shape, int] = {}
+    motif = fold([numbers.setdefault(shape, len(numbers)) for shape in shapes])
+    rows = _placed(motif, list(numbers))
+    return _hash([VERSION, sorted(_refine(rows))])
+
+
+def flow_hash(graph: nx.DiGraph[int]) -> str:
+    """Hash of a graph's layers and directed edges, independent of node labels.
+
+    Own Weisfeiler-Lehman refinement: successors and predecessors are told apart in every round.
+    """
+    colour = {
+        node: _hash([data.get("kind"), data.get("dims"), data.get("has_bias")]) for node, data in graph.nodes(data=True)
+    }
+    for _ in range(ROUNDS):
+        colour = {
+            node: _hash(
+                [
+                    colour[node],
+                    sorted([d.get("relation", ""), colour[other]] for _, other, d in graph.out_edges(node, data=True)),
+                    sorted([d.get("relation", ""), colour[other]] for other, _, d in graph.in_edges(node, data=True)),
+                ]
+            )
+            for node in graph
+        }
+    edges = sorted([d.get("relation", ""), colour[a], colour[b]] for a, b, d in graph.edges(data=True))
+    return _hash([sorted(colour.values()), edges])
+
+
+def fingerprint(source: TensorListing | nx.DiGraph[int]) -> Fingerprint:
+    """The fingerprint of a listing, or of a graph made by `clustering.graphs.model.model_graph`."""
+    if isinstance(source, TensorListing):
+        parameters = fold_tied(parameters_of(source))
+        return _fingerprint([p.shape for p in parameters], (p.star for p in parameters), {})
+    pairs = _graph_parameters(source)
+    return _fingerprint([p.shape for p in pairs], (p.star for p in pairs), {"flow": flow_hash(source)})
+
+
+def _graph_parameters(graph: nx.DiGraph[int]) -> tuple[Parameter, ...]:
+    """Parameters of a graph's nodes in definition order."""
+    following = {a: b for a, b, d in graph.edges(data=True) if d.get("relation") == "next"}
+    starts = sorted(set(graph) - set(following.values()), key=str)
+    order: list[int] = []
+    placed: set[int] = set()
+    for start in starts:
+        node: int | None = start
+        while node is not None and node not in placed:
+            placed.add(node)
+            order.append(node)
+            node = following.get(node)
+    order += [node for node in graph if node not in placed]
+    parameters: list[Parameter] = []
+    for node in order:
+        data = graph.nodes[node]
+        for last, shape in data["tensors"]:
+            star = data["star"] if data["star"] == last else f"{data['star']}.{last}"
+            parameters.append(Parameter(star, tuple(data["indices"]), tuple(shape), star))
+    return fold_tied(tuple(parameters))
+
+
+def _fingerprint(shapes: list[Shape], stars: Iterable[str], extra: dict[str, Any]) -> Fingerprint:
+    structure = structure_hash(shapes)
+    counts = Counter(shapes)
+    exact = sorted((list(shape), number) for shape, number in counts.items())
+    wide = [s for s in counts if len(s) == 2 and s[0] >= 4 * s[1] > 4]
+    attributes: dict[str, Any] = {
+        "tensors": len(shapes),
+        "parameters": sum(_size(shape) * number for shape, number in counts.items()),
+        "width": main_width(counts),
+        **({"vocabulary": max(s[0] for s in wide)} if wide else {}),
+        **extra,
+    }
+    return Fingerprint(
+        version=VERSION,
+        digest=_hash([VERSION, structure, exact]),
+        structure=structure,
+        vocabulary=_hash([VERSION, sorted(set(stars))]),
+        attributes=attributes,
+    )
+
+
+def _size(shape: Shape) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+    return product

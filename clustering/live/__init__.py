@@ -1,0 +1,1 @@
+"""Listings of live modules, built on the meta device within bounds."""

@@ -1,0 +1,1 @@
+"""What the tensors themselves show: counts, dimensions, heads, as facts."""

@@ -1,0 +1,1 @@
+"""Composite models taken apart, each part identified by itself."""
