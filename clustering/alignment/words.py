@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from clustering.tables import table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ Path_ = Sequence[str | int]
 
 @cache
 def _data() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(Path(__file__).parents[1].joinpath("data", "alignment_words.json").read_text())
+    loaded: dict[str, Any] = table("alignment_words")
     return loaded
 
 

@@ -7,14 +7,13 @@ orientation (outputs first), so that everything that counts blocks and reads wid
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
+from clustering.tables import table
 from clustering.tensors import Tensor, TensorListing
 
 Token = str | int
@@ -34,9 +33,7 @@ _CONTAINER_STEMS = frozenset(
 @cache
 def roles() -> dict[str, Any]:
     """The words of `data/tensor_roles.json`; they find the place to look, numbers decide."""
-    loaded: dict[str, Any] = json.loads(
-        Path(__file__).parents[1].joinpath("data", "tensor_roles.json").read_text("utf-8")
-    )
+    loaded: dict[str, Any] = table("tensor_roles")
     return loaded
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from clustering.declared.task import is_problem_type
 from clustering.declared.values import Collector, Scope, first_integer, integer, integers, number, size, text
 from clustering.facts import Fact
+from clustering.tables import table
 
 MAX_PIXELS = 100_000
 MAX_STAGE = 10_000_000
@@ -22,9 +21,7 @@ _OFFSETS = (2, 1)
 @cache
 def keys() -> dict[str, Any]:
     """The table of spellings (`data/config_keys.json`)."""
-    loaded: dict[str, Any] = json.loads(
-        Path(__file__).parents[1].joinpath("data", "config_keys.json").read_text("utf-8")
-    )
+    loaded: dict[str, Any] = table("config_keys")
     return loaded
 
 

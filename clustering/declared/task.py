@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
+
+from clustering.tables import table
 
 Modality = Literal["text", "vision", "audio"]
 
@@ -14,9 +14,7 @@ _PROBLEM_TASKS = {"regression", "single_label_classification", "multi_label_clas
 
 @cache
 def _table() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(
-        Path(__file__).parents[1].joinpath("data", "class_tasks.json").read_text("utf-8")
-    )
+    loaded: dict[str, Any] = table("class_tasks")
     return loaded
 
 

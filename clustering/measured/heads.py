@@ -6,16 +6,15 @@ Where several tasks fit, all are given and no single `task` is claimed.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from clustering.blocks.names import Named
 from clustering.facts import Fact
+from clustering.tables import table
 
 MAX_LABELS = 200_000
 """More outputs than this are a vocabulary, not labels."""
@@ -49,7 +48,7 @@ class _Rule:
 
 @cache
 def _rules() -> tuple[_Rule, ...]:
-    raw: dict[str, Any] = json.loads(Path(__file__).parents[1].joinpath("data", "heads.json").read_text("utf-8"))
+    raw: dict[str, Any] = table("heads")
     return tuple(
         _Rule(
             item["kind"],

@@ -7,17 +7,16 @@ its transformer blocks (`data/diffusion.json`, with sources). Sizes that nobody 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from clustering.blocks.names import Named
 from clustering.blocks.towers import Towers, find_towers
 from clustering.identity import Part
 from clustering.measured.stacks import stack_facts
+from clustering.tables import table
 from clustering.tensors import TensorListing
 
 DENOISERS = ("unet", "transformer", "prior")
@@ -26,9 +25,7 @@ DENOISERS = ("unet", "transformer", "prior")
 
 @cache
 def _table() -> dict[str, list[dict[str, Any]]]:
-    loaded: dict[str, list[dict[str, Any]]] = json.loads(
-        Path(__file__).parents[1].joinpath("data", "diffusion.json").read_text("utf-8")
-    )
+    loaded: dict[str, list[dict[str, Any]]] = table("diffusion")
     return loaded
 
 

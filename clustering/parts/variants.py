@@ -7,14 +7,13 @@ embedding model of twelve narrow layers) match no row and are unknown as well.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from clustering.facts import Facts
+from clustering.tables import table
 
 Dims = Mapping[str, Any]
 
@@ -25,7 +24,7 @@ _WIDTHS = frozenset({"hidden_size", "vision_hidden_size", "embed_dim", "bottlene
 
 @cache
 def _table() -> Mapping[str, Mapping[str, tuple[Dims, ...]]]:
-    raw = json.loads(Path(__file__).parents[1].joinpath("data", "variants.json").read_text("utf-8"))
+    raw = table("variants")
     return MappingProxyType(
         {
             family: MappingProxyType(

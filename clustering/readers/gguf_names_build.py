@@ -124,7 +124,7 @@ def _class_of(model_type: str) -> str:
 
 def main() -> None:
     """Writes the table."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "data" / NAMES
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "data" / f"{NAMES}.json"
     out.write_text(json.dumps(build(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -5,8 +5,9 @@ import struct
 
 import pytest
 
-from clustering.readers.gguf_names import _tables, generic, translated
+from clustering.readers.gguf_names import NAMES, generic, translated
 from clustering.readers.select import read_weights
+from clustering.tables import table
 from clustering.tensors import Tensor, TensorListing
 
 
@@ -107,13 +108,13 @@ def test_generic_names():
 
 
 def test_the_table_is_one_to_one():
-    for architecture, table in _tables().items():
-        names = table["names"]
+    for architecture, known in table(NAMES).items():
+        names = known["names"]
         assert len(set(names.values())) == len(names), architecture
         for key, name in names.items():
             assert key.count("{}") == name.count("{}"), (architecture, key, name)
-        assert set(table.get("turned", ())) | set(table.get("window", ())) <= set(names)
-    json.dumps(_tables())
+        assert set(known.get("turned", ())) | set(known.get("window", ())) <= set(names)
+    json.dumps(table(NAMES))  # plain data
 
 
 def test_packages_are_read_with_translated_names(package):
