@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 
-.PHONY: demo test check fix types lint cover eval bench docs wheel clean
+.PHONY: demo test check fix types lint cover eval bench docs new-rule wheel clean
 
 $(VENV)/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ eval: $(VENV)/.dev  ## quality figures on the development data, or on a generate
 
 docs: $(VENV)/.dev  ## write the rule pages from the docstrings; a test compares them
 	$(BIN)/python -m dara.rules.pages docs/rules
+
+new-rule: $(VENV)/.dev  ## start a rule: make new-rule CODE=DAR107 SLUG=contradicted-thing
+	$(BIN)/python -m dara.rules.scaffold '$(CODE)' '$(SLUG)'
 
 wheel: $(VENV)/.dev  ## build the wheel and run it in a bare environment
 	$(BIN)/python -m pip install --quiet build
