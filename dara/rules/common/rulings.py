@@ -16,6 +16,7 @@ from dara.rules.common.families import (
     SHORTEST_WORD,
     SURE,
     FamilyEvidence,
+    accepted,
     also_named,
     gather,
     squash,
@@ -78,7 +79,7 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         sure = evidence.measured is not None and evidence.measured.score >= SURE
         if evidence.agree is False and not shown and sure:
             return RuledClaim(claim, Ruling.DISPUTED, best, "config.json and the weights name different families")
-        if _spells_finer_twin(claim, evidence):
+        if _spells_finer_twin(claim, evidence) or _spells_shorter_twin(claim, evidence):
             return RuledClaim(replace(claim, modality="stated"), Ruling.SIBLING, best)
         return RuledClaim(claim, Ruling.HELD, best)
     if accept & evidence.components:
@@ -108,6 +109,24 @@ def _spells_finer_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
     text = squash(claim.text)
     finer = (name for name in evidence.declared_twins if evidence.declared in name and name != evidence.declared)
     return len(evidence.declared) >= SHORTEST_WORD and any(name in text for name in finer)
+
+
+def _spells_shorter_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
+    """Whether a fused word of several readings ends with one twin to the letter, and the other is declared.
+
+    `daT5` may be said of every T5, yet a reader of that word loads T5 and not the MT5 that is there. Where the longer
+    name stands in the word (`afri-mt5`) nothing is wrong, nor where the word is a method's (`sbert`), which has more
+    readings than two.
+    """
+    text, value = squash(claim.text), squash(str(claim.value))
+    return (
+        claim.modality == "ambiguous"
+        and value != evidence.declared
+        and evidence.declared.endswith(value)
+        and text.endswith(value)
+        and evidence.declared not in text
+        and accepted(claim) == {value, evidence.declared}
+    )
 
 
 def _apart(
