@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
+from clustering.bytesource import FileAccess
 from clustering.text import escape
 from corpora.errors import GatedError, NotFoundError, OfflineError, UnavailableError
 from corpora.package import HubMetadata, Package
@@ -39,7 +40,7 @@ def endpoint_of(options: OpenOptions) -> str:
     return (options.endpoint or os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
 
 
-def _listed(siblings: list[Any]) -> tuple[dict[str, int | None], list[tuple[str, str]]]:
+def listed(siblings: list[Any]) -> tuple[dict[str, int | None], list[tuple[str, str]]]:
     """Files of a package; paths that could not be a repository's are left out."""
     sizes: dict[str, int | None] = {}
     skipped: list[tuple[str, str]] = []
@@ -88,6 +89,70 @@ def cached_files(cache: Path, repo_id: str, commit: str | None, sizes: Mapping[s
     return found
 
 
+def describe(client: HubClient, repo_id: str, revision: str | None = None) -> Mapping[str, Any]:
+    """The hub's description of a model with its list of files, of one whose files can be read.
+
+    It contains the card's metadata, which strangers write and on which the constructors of the hub's client raise;
+    so it is read here, tolerantly.
+
+    Raises:
+        GatedError: the model may not be read.
+        PackageError: it is not there, or the hub does not answer as one.
+    """
+    at = f"/revision/{quote(revision, safe='')}" if revision is not None else ""
+    shown = escape(repo_id)
+    found, _ = client.get_json(shown, f"{client.endpoint}/api/models/{repo_id}{at}?blobs=true", MAX_DESCRIPTION)
+    name = found.get("id") if isinstance(found, dict) else None
+    if not isinstance(name, str) or not is_repo_id(name) or not isinstance(found.get("siblings"), list):
+        raise UnavailableError(f"{shown}: {client.endpoint} does not answer as a hub does; check HF_ENDPOINT")
+    if metadata_of_row(found).gated:
+        _check_access(client, name)
+    return dict(found)
+
+
+def _check_access(client: HubClient, repo_id: str) -> None:
+    """Gated packages show their list of files to everybody; whether the files can be read is asked apart."""
+    try:
+        client.get(escape(repo_id), f"{client.endpoint}/api/models/{repo_id}/auth-check")
+    except NotFoundError as error:  # the hub hides what one may not see; here it is known to exist
+        msg = f"{escape(repo_id)}: gated; ask for access on its page, then run `hf auth login`"
+        raise GatedError(msg) from error
+
+
+def addresses(client: HubClient, repo_id: str, commit: str | None, paths: Iterable[str]) -> dict[str, str]:
+    """Where the files of a package are asked for."""
+    from huggingface_hub import hf_hub_url
+
+    return {path: hf_hub_url(repo_id, path, revision=commit, endpoint=client.endpoint) for path in paths}
+
+
+def hub_package(
+    endpoint: str,
+    name: RepoName,
+    served: str,
+    asked: str,
+    commit: str | None,
+    metadata: HubMetadata,
+    files: FileAccess,
+    skipped: Sequence[tuple[str, str]],
+) -> Package:
+    """A package of a hub, its files read live or as they were once recorded."""
+    notes = (f"{escape(asked)} is called {escape(served)} on the hub now",) if asked != served else ()
+    return Package(
+        source="hub",
+        location=f"{endpoint}/{escape(served)}",
+        files=files,
+        owner=name.owner,
+        repo=name.repo,
+        name_basis=name.basis,
+        asked=asked if asked != served else None,
+        revision=commit,
+        metadata=metadata,
+        skipped=tuple(skipped),
+        notes=notes,
+    )
+
+
 class HubSource(PackageSource):
     """Opens `owner/repo`, `hf://owner/repo` or a page's address; offline, from the hub's cache."""
 
@@ -110,16 +175,14 @@ class HubSource(PackageSource):
             return self._open_offline(address.repo_id, revision, cache, options)
         client = HubClient(endpoint_of(options), options.token, self._patience, self._sleep)
         try:
-            found = self._description(client, address.repo_id, revision)
+            found = describe(client, address.repo_id, revision)
         except UnavailableError as error:
             if is_folder(cache / cache_folder(address.repo_id) / "snapshots"):
                 raise UnavailableError(f"{error}, or work offline: the cache holds a copy") from error
             raise
         metadata = metadata_of_row(found)
         served = str(found["id"])
-        if metadata.gated:
-            self._check_access(client, served)
-        sizes, skipped = _listed(found["siblings"])
+        sizes, skipped = listed(found["siblings"])
         if address.path is not None:
             sizes = _around(address.path, sizes, escape(served))
         if not sizes:
@@ -138,62 +201,25 @@ class HubSource(PackageSource):
         options: OpenOptions,
         revision: str | None,
     ) -> Package:
-        from huggingface_hub import hf_hub_url
-
         commit = metadata.sha or revision
-        name = given_name(options.name) if options.name is not None else _hub_name(served)
-        notes = (f"{escape(asked)} is called {escape(served)} on the hub now",) if asked != served else ()
-        urls = {path: hf_hub_url(served, path, revision=commit, endpoint=client.endpoint) for path in sizes}
         cached = cached_files(cache, served, metadata.sha, sizes)
-        return Package(
-            source="hub",
-            location=f"{client.endpoint}/{escape(served)}",
-            files=HubFiles(client, urls, sizes, escape(served), cached),
-            owner=name.owner,
-            repo=name.repo,
-            name_basis=name.basis,
-            asked=asked if asked != served else None,
-            revision=commit,
-            metadata=metadata,
-            skipped=tuple(skipped),
-            notes=notes,
-        )
-
-    def _description(self, client: HubClient, repo_id: str, revision: str | None) -> Mapping[str, Any]:
-        """The hub's description of a model with its list of files.
-
-        It contains the card's metadata, which strangers write and on which the constructors of the hub's client raise;
-        so it is read here, tolerantly.
-        """
-        at = f"/revision/{quote(revision, safe='')}" if revision is not None else ""
-        shown = escape(repo_id)
-        found, _ = client.get_json(shown, f"{client.endpoint}/api/models/{repo_id}{at}?blobs=true", MAX_DESCRIPTION)
-        if isinstance(found, dict) and isinstance(found.get("siblings"), list):
-            name = found.get("id")
-            if isinstance(name, str) and is_repo_id(name):
-                return found
-        raise UnavailableError(f"{shown}: {client.endpoint} does not answer as a hub does; check HF_ENDPOINT")
-
-    def _check_access(self, client: HubClient, repo_id: str) -> None:
-        """Gated packages show their list of files to everybody; whether the files can be read is asked apart."""
-        try:
-            client.get(escape(repo_id), f"{client.endpoint}/api/models/{repo_id}/auth-check")
-        except NotFoundError as error:  # the hub hides what one may not see; here it is known to exist
-            msg = f"{escape(repo_id)}: gated; ask for access on its page, then run `hf auth login`"
-            raise GatedError(msg) from error
+        files = HubFiles(client, addresses(client, served, commit, sizes), sizes, escape(served), cached)
+        name = given_name(options.name) if options.name is not None else hub_name(served)
+        return hub_package(client.endpoint, name, served, asked, commit, metadata, files, skipped)
 
     def _open_offline(self, repo_id: str, revision: str | None, cache: Path, options: OpenOptions) -> Package:
         repository = cache / cache_folder(repo_id)
         shown = escape(repo_id)
         if not is_folder(repository / "snapshots"):
             raise OfflineError(f"{shown} is not on this machine; go online, or run `hf download {shown}` there first")
-        name = given_name(options.name) if options.name is not None else _hub_name(repo_id)
+        name = given_name(options.name) if options.name is not None else hub_name(repo_id)
         try:
             return open_cached(repository, name, revision)
         except NotFoundError as error:
             raise OfflineError(str(error)) from error
 
 
-def _hub_name(repo_id: str) -> RepoName:
+def hub_name(repo_id: str) -> RepoName:
+    """The name that a hub gives a package."""
     given = given_name(repo_id)
     return RepoName(given.owner, given.repo, "hub")

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from clustering.text import escape, one_line
 from corpora.errors import GatedError, NotFoundError, OfflineError, PackageError, UnavailableError
+from corpora.sources.hub_pace import Pace
 from corpora.sources.hub_patience import Patience, RetryError, Transfer, retry_after
 
 Result = TypeVar("Result")
@@ -69,6 +70,7 @@ class HubClient:
         token: str | bool | None = None,
         patience: Patience | None = None,
         sleep: Callable[[float], None] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         from huggingface_hub import constants
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # lazily exported
@@ -78,11 +80,23 @@ class HubClient:
         self.patience = patience or Patience(timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
         self.transfer = Transfer()
         self._sleep = sleep or time.sleep
+        self._pace = pace
         self._headers: dict[str, str] = {
             **build_hf_headers(token=token, library_name="dara"),
             "Accept-Encoding": "identity",  # ranges count bytes of the file, not of a compressed copy
         }
         self._http = _http()
+
+    def _begin(self, url: str) -> None:
+        """Counts a request, when its turn has come."""
+        if self._pace is not None:
+            self._pace.enter(url)
+        self.transfer.request()
+
+    def _heard(self, url: str, response: Any) -> None:
+        """Notes what an answer says about the hub's limits."""
+        if self._pace is not None:
+            self._pace.leave(url, response.status_code, response.headers)
 
     def persist(self, what: str, call: Callable[[], Result]) -> Result:
         """Calls again while the failure may go away by itself.
@@ -155,9 +169,10 @@ class HubClient:
         """
 
         def ask() -> None:
-            self.transfer.request()
+            self._begin(url)
             timeout = self.patience.timeout
             with _session().stream("GET", url, headers=self._headers, timeout=timeout) as response:
+                self._heard(url, response)
                 if response.status_code >= 400:
                     raise self.explain(what, response)
 
@@ -179,11 +194,12 @@ class HubClient:
 
     def _document(self, what: str, url: str, limit: int) -> tuple[bytes, Mapping[str, str]]:
         for _ in range(_MAX_REDIRECTS):
-            self.transfer.request()
+            self._begin(url)
             timeout = self.patience.timeout
             with _session().stream(
                 "GET", url, headers=self._headers, timeout=timeout, follow_redirects=False
             ) as response:
+                self._heard(url, response)
                 if response.status_code in _REDIRECTS:
                     url = self._redirected(what, url, response.headers.get("location", ""))
                     if _origin(url) != _origin(self.endpoint):
@@ -212,9 +228,10 @@ class HubClient:
             if not at_home:
                 headers.pop("authorization", None)
             headers["Range"] = f"bytes={start}-{start + length - 1}"
-            self.transfer.request()
+            self._begin(url)
             timeout = self.patience.timeout
             with _session().stream("GET", url, headers=headers, timeout=timeout, follow_redirects=False) as response:
+                self._heard(url, response)
                 if response.status_code in _REDIRECTS:
                     url = self._redirected(what, url, response.headers.get("location", ""))
                     at_home = at_home and _origin(url) == _origin(self.endpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -21,7 +21,7 @@ PAGE: Final = 500
 """Models in one answer; with their cards and lists of files they take 2 to 5 MB."""
 
 _MAX_PAGE: Final = 64 << 20
-_EXPAND: Final = (
+EXPAND: Final = (
     "author",
     "baseModels",
     "cardData",
@@ -40,6 +40,7 @@ _EXPAND: Final = (
     "siblings",
     "tags",
 )
+"""What a hub is asked to tell of each model."""
 _NEXT: Final = re.compile(r'<([^>]{1,4000})>\s*;\s*rel="?next"?')
 
 
@@ -72,19 +73,22 @@ class HubQuery(SnapshotSource):
         cursor: str | None = None,
         patience: Patience | None = None,
         client: HubClient | None = None,
+        expand: Sequence[str] = EXPAND,
     ) -> None:
         options = options or OpenOptions()
         if options.offline or offline_by_environment():
             raise OfflineError("a query needs the network; go online, or use a snapshot file")
         self._client = client or HubClient(endpoint_of(options), options.token, patience)
         self.location = self._client.endpoint
-        self.cursor: str | None = self._checked(cursor) if cursor else self._first(query)
+        self.behind: str | None = None
+        """Address of the page after the one that `pages` gave last; None behind the last one."""
+        self.cursor: str | None = self._checked(cursor) if cursor else self._first(query, expand)
 
-    def _first(self, query: Query) -> str:
+    def _first(self, query: Query, expand: Sequence[str]) -> str:
         values: list[tuple[str, str]] = [("limit", str(PAGE))]
         values += [(key, value) for key in ("author", "search", "sort") if (value := getattr(query, key))]
         values += [("filter", tag) for tag in query.filter]
-        values += [("expand", name) for name in _EXPAND]
+        values += [("expand", name) for name in expand]
         return f"{self._client.endpoint}/api/models?{urlencode(values)}"
 
     def _checked(self, url: str) -> str:
@@ -102,23 +106,37 @@ class HubQuery(SnapshotSource):
     def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
         """One item per model, from the page at `cursor` on; `start` and `stop` count from there."""
         entry = 0
-        while self.cursor is not None and (stop is None or entry < stop):
-            page, headers = self._client.get_json("the list of models", self.cursor, _MAX_PAGE)
-            if not isinstance(page, list):
-                raise UnavailableError("the list of models: not what a hub answers; check HF_ENDPOINT")
+        for page in self.pages():
             for row in page:
                 if stop is not None and entry >= stop:
                     return
                 if entry >= start:
-                    yield package_of_row(row, _place(row, entry))
+                    yield package_of_row(row, place_of(row, entry))
                 entry += 1
-            self.cursor = self._following(headers)
+            if stop is not None and entry >= stop:
+                return
+
+    def pages(self) -> Iterator[list[Any]]:
+        """The hub's answers from the page at `cursor` on; `cursor` moves on when the next one is asked for.
+
+        Raises:
+            PackageError: the hub does not answer, or not as one.
+        """
+        while self.cursor is not None:
+            page, headers = self._client.get_json("the list of models", self.cursor, _MAX_PAGE)
+            if not isinstance(page, list):
+                raise UnavailableError("the list of models: not what a hub answers; check HF_ENDPOINT")
+            following = self._following(headers)
+            self.behind = following
+            yield page
+            self.cursor = following
 
     def _following(self, headers: Mapping[str, str]) -> str | None:
         match = _NEXT.search(headers.get("link", ""))
         return self._checked(match.group(1)) if match else None
 
 
-def _place(row: Any, entry: int) -> str:
+def place_of(row: Any, entry: int) -> str:
+    """How an entry of a list of models is called in messages."""
     name = row.get("id") if isinstance(row, dict) else None
     return escape(name) if isinstance(name, str) else f"model {entry + 1}"
