@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 from naming.atoms import CACHED_LENGTH, chunk_spans
@@ -14,10 +15,23 @@ _Template: TypeAlias = tuple[tuple[int, int, str, str, tuple[Entry, ...], bool, 
 PART_CACHE = 1 << 14
 """Parts that are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 _LONGEST_PART = 64
-_OPEN_WORDS = ("num", "hidden", "group", "max", "seq", "head", "layer")
-"""Words that begin a numeric item of several chunks (`max-length-512`)."""
+_OPEN_WORDS = {
+    "num": ("lay",),
+    "hidden": ("siz",),
+    "group": ("siz",),
+    "max": ("len",),
+    "seq": ("len",),
+    **{f"{kind}{bits}": ("k", "x", "s", "m", "l", "n") for kind in ("q", "iq") for bits in range(1, 9)},
+}
+"""What begins an item of several chunks in naming.patterns (`max-length-512`, `q4_K_M`), and how the next begins."""
 _DIGITS = frozenset("0123456789")
-_TO_NOTHING, _TO_NUMBER, _TO_UNIT, _TO_ANY = 0, 1, 2, 4
+_NUMBERS = (*"0123456789", *(f"v{digit}" for digit in range(10)))
+_Reach: TypeAlias = tuple[tuple[str, ...], bool]
+"""Beginnings of what a chunk may belong together with, and whether units count."""
+_TO_NOTHING: _Reach = ((), False)
+_TO_ANY: _Reach = (("",), True)
+_BEGINNING = re.compile("[0-9]|(?:(?!v[0-9])[^0-9]){1,3}")
+_NUMBERED = re.compile("v?[0-9]+$")
 _HEADS = frozenset(
     [
         "v", "ver", "version", "rev", "release", "int", "uint", "g", "gs", "group", "groupsize", "l", "layer", "layers",
@@ -53,7 +67,7 @@ class Segmenter:
         self._search = Search(lexicon)
         self._openers = _openers(lexicon)
         self._counted = _counted(lexicon)
-        self._opens: dict[str, int] = {}
+        self._opens: dict[str, _Reach] = {}
         self._templates: dict[str, _Template] = {}
 
     def segments(self, repo: str, folded: str) -> list[Segment]:
@@ -81,7 +95,7 @@ class Segmenter:
                 reach = opens.get(chunk)
                 if reach is None:
                     reach = self._reach(chunk, folded[last:end])
-                if reach < _TO_ANY and (not reach or not _continues(folded, spans[at], reach)):
+                if reach is not _TO_ANY and (reach is _TO_NOTHING or not _continues(folded, spans[at], reach)):
                     break
                 end = spans[at][1]
                 at += 1
@@ -98,18 +112,20 @@ class Segmenter:
                 result.append(segment)
         return result
 
-    def _reach(self, chunk: str, folded: str) -> int:
-        """What a chunk may belong together with behind the separator: nothing, numbers, units, or anything."""
-        reach = _TO_ANY
+    def _reach(self, chunk: str, folded: str) -> _Reach:
+        """What a chunk may belong together with behind the separator: nothing, some beginnings, units, or anything."""
+        reach: _Reach = _TO_ANY
         if len(folded) <= CACHED_LENGTH and folded.isascii():
             starts, _, _, _ = self._search.atoms.of(chunk, folded)
-            endings = {folded[start:] for start in starts}
-            if endings.isdisjoint(self._openers):
-                reach = _TO_NOTHING
-                if not endings.isdisjoint(self._counted):
-                    reach |= _TO_NUMBER
-                if any(character in _DIGITS for character in folded):
-                    reach |= _TO_UNIT | _TO_NUMBER
+            beginnings: set[str] = set()
+            numbered = units = any(character in _DIGITS for character in folded)
+            for start in starts:
+                ending = folded[start:]
+                beginnings.update(self._openers.get(ending, ()))
+                numbered = numbered or ending in self._counted
+            if numbered:
+                beginnings.update(_NUMBERS)
+            reach = (tuple(sorted(beginnings)), units) if beginnings else _TO_NOTHING
         if len(self._opens) >= PART_CACHE:
             self._opens.clear()
         if len(folded) <= CACHED_LENGTH:
@@ -127,14 +143,11 @@ class Segmenter:
         return template
 
 
-def _continues(folded: str, span: tuple[int, int], reach: int) -> bool:
-    """Whether the next chunk is what the one before it may belong together with."""
+def _continues(folded: str, span: tuple[int, int], reach: _Reach) -> bool:
+    """Whether the next chunk begins as what the one before it may belong together with, or is a unit behind it."""
+    beginnings, units = reach
     start, end = span
-    if reach & _TO_NUMBER:
-        first = folded[start]
-        if first in _DIGITS or (first == "v" and end > start + 1 and folded[start + 1] in _DIGITS):
-            return True
-    return bool(reach & _TO_UNIT) and folded[start:end] in _UNITS
+    return folded.startswith(beginnings, start, end) or (units and folded[start:end] in _UNITS)
 
 
 def _counted(lexicon: Lexicon) -> frozenset[str]:
@@ -149,14 +162,27 @@ def _counted(lexicon: Lexicon) -> frozenset[str]:
     return frozenset(parts)
 
 
-def _openers(lexicon: Lexicon) -> frozenset[str]:
-    """Parts of surfaces that stand before one of their separators."""
-    parts = set(_OPEN_WORDS)
+def _openers(lexicon: Lexicon) -> dict[str, tuple[str, ...]]:
+    """Parts of surfaces that stand before one of their separators, and how what stands behind it begins."""
+    parts: dict[str, set[str]] = {word: set(beginnings) for word, beginnings in _OPEN_WORDS.items()}
     for surface, meanings in lexicon.index.items():
         for entry in meanings:
             begin = 0
-            for joint in sorted(entry.joints):
-                parts.add(surface[begin:joint])
-                parts.add(surface[:joint])
+            joints = sorted(entry.joints)
+            for number, joint in enumerate(joints):
+                end = joints[number + 1] if number + 1 < len(joints) else len(surface)
+                beginning = _beginning(surface[joint:end])
+                written = [surface[begin:joint], surface[:joint]]
+                numbered = _NUMBERED.search(written[0])
+                if numbered:
+                    written.append(numbered[0])  # `gpt-2-spanish` as `gpt2-spanish`
+                for part in written:
+                    parts.setdefault(part, set()).add(beginning)
                 begin = joint
-    return frozenset(parts)
+    return {part: tuple(sorted(beginnings)) for part, beginnings in parts.items()}
+
+
+def _beginning(part: str) -> str:
+    """The first characters of a surface's part, up to where a name may have a separator before a number."""
+    found = _BEGINNING.match(part)
+    return found[0] if found else part[:1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from naming.records import Claim, Component, ParsedName
@@ -46,5 +47,48 @@ def claim_to_dict(claim: Claim) -> dict[str, Any]:
 
 
 def to_line(parsed: ParsedName) -> str:
-    """A parsed name as one line of JSON without raw control or direction-changing characters."""
-    return escape_json(json.dumps(to_dict(parsed), ensure_ascii=False, separators=(",", ":")))
+    """A parsed name as one line of JSON without raw control or direction-changing characters.
+
+    The same text as `json.dumps(to_dict(parsed), ensure_ascii=False, separators=(",", ":"))` with the escapes of
+    `naming.text`, written piece by piece: the fields are known, and a general encoder takes three times as long.
+    """
+    components = ",".join(
+        [
+            f'{{"text":{_quoted(part.text)},"start":{part.start},"end":{part.end},"category":"{part.category}",'
+            f'"value":{_quoted(part.value) if type(part.value) is str else _ENCODE(part.value)},"role":"{part.role}"}}'
+            for part in parsed.components
+        ]
+    )
+    claims = ",".join(
+        [
+            f'{{"kind":"{made.kind}","value":{_quoted(made.value) if type(made.value) is str else _ENCODE(made.value)},'
+            f'"text":{_quoted(made.text)},"modality":"{made.modality}","role":"{made.role}",'
+            f'"accepts":{_list(made.accepts) if made.accepts else "[]"}}}'
+            for made in parsed.claims
+        ]
+    )
+    convention = parsed.convention
+    line = (
+        f'{{"name":{_quoted(parsed.name)},"owner":{_quoted(parsed.owner)},"repo":{_quoted(parsed.repo)},'
+        f'"components":[{components}],"convention":{{"category":"{convention.category}",'
+        f'"pattern":{_quoted(convention.pattern)}}},"claims":[{claims}]}}'
+    )
+    return line if line.isascii() and "\x7f" not in line else escape_json(line)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _list(words: tuple[str, ...]) -> str:
+    """A list of strings as JSON; the types that a word accepts come from the lexicons, so there are few of them."""
+    text = _LISTS.get(words)
+    if text is None:
+        if len(_LISTS) >= _MOST_LISTS:
+            _LISTS.clear()
+        text = _LISTS[words] = f"[{','.join(map(_quoted, words))}]"
+    return text
+
+
+_LISTS: dict[tuple[str, ...], str] = {}
+_MOST_LISTS = 4096
+"""Lists that are remembered; forgotten all at once when full."""
