@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
-from clustering.clusters import density as clusters
+from clustering.clusters import neighbours
 from clustering.clusters.density import GraphClusters
 from clustering.clusters.vectors import WEIGHTS, GraphSignature, signature, vectors
 from clustering.graphs.fingerprint import fingerprint
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
     table = vectors([item for _, item in rows])
     same = GraphClusters().fit(table).labels_[order].tolist() == GraphClusters().fit(table[order]).labels_.tolist()
     print(f"shuffled input gives the same labels: {same}")
-    clusters.DENSE_LIMIT = 50
+    neighbours.DENSE_LIMIT = 50
     report("without a matrix: twins joined", twins, GraphClusters().fit(table).labels_.tolist(), 0.0)
     return 0
 

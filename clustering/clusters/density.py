@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN
-from sklearn.metrics import euclidean_distances
 from sklearn.utils.validation import validate_data
 
-DENSE_LIMIT = 3000
-"""Rows up to which all distances are kept (72 MB); beyond it neighbours are found in a projection, without a matrix."""
+from clustering.clusters import neighbours
+from clustering.clusters.neighbours import all_distances, groups, near_distances, parts, unique_rows
+from clustering.clusters.projection import projection
 
-COMPONENTS = 64
-NEIGHBOURS = 32
+__all__ = ["COPIES", "GraphClusters", "projection"]
+
 COPIES = 8
-SEED = 0
+"""Copies of one row that count for its density where there are many rows."""
+
+Labels = NDArray[np.int64]
 
 
 class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -59,40 +61,44 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         """
         del y
         rows = validate_data(self, X, accept_sparse="csr", ensure_min_samples=2, dtype=np.float64)
-        order = _canonical(rows)
-        ordered = rows[order]
-        labels, strength = self._hdbscan(ordered)
+        firsts, place = unique_rows(rows)
+        counts = np.bincount(place)
+        own = rows[firsts]
+        distances = all_distances(own) if len(firsts) <= neighbours.DENSE_LIMIT else near_distances(own)
+        labels, strength = self._hdbscan(distances, own, counts)
         smallest = max(2, self.min_cluster_size)
-        labels = _linked(ordered, labels, self.reach, smallest)
-        labels = _left_over(ordered, labels, self.epsilon if labels.max(initial=-1) >= 0 else self.reach, smallest)
-        labels = _numbered(labels)
-        self.labels_ = np.empty(len(order), dtype=np.int64)
-        self.labels_[order] = labels
-        self.probabilities_ = np.empty(len(order))
-        self.probabilities_[order] = np.where(labels < 0, 0.0, np.where(strength > 0, strength, 1.0))
+        labels = _joined(labels, parts(distances, self.epsilon), counts)
+        labels = _linked(distances, labels, counts, self.reach, smallest)
+        radius = self.epsilon if labels.max(initial=-1) >= 0 else self.reach
+        labels = _numbered(_left_over(distances, labels, counts, radius, smallest), counts)
+        self.labels_ = labels[place]
+        self.probabilities_ = np.where(labels < 0, 0.0, np.where(strength > 0, strength, 1.0))[place]
         return self
 
-    def _hdbscan(self, rows: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        count = rows.shape[0]
+    def _hdbscan(self, distances: Any, rows: Any, counts: Labels) -> tuple[Labels, NDArray[np.float64]]:
+        """Labels and strengths of different rows, of which there are so many copies each."""
+        dense = isinstance(distances, np.ndarray)
+        total = int(counts.sum())
+        # few rows count as often as they come; of many rows some copies are enough to make a place dense
+        times = counts if dense and total <= neighbours.DENSE_LIMIT else np.minimum(counts, COPIES)
+        copies = np.repeat(np.arange(len(counts)), times)
         settings = {
-            "min_cluster_size": max(2, min(self.min_cluster_size, count)),
-            "min_samples": min(self.min_samples, count),
+            "min_cluster_size": max(2, min(self.min_cluster_size, len(copies))),
+            "min_samples": min(self.min_samples, len(copies)),
             "copy": True,
         }
-        if count <= DENSE_LIMIT:
-            distances = euclidean_distances(rows)
-            # Rounding error must not order equal distances. What is nearer than epsilon is equally near: the splits
-            # below have no stability then, and HDBSCAN keeps the cluster above them whole.
-            distances = np.maximum(np.round((distances + distances.T) / 2, 9), self.epsilon)
-            np.fill_diagonal(distances, 0.0)
-            found = HDBSCAN(metric="precomputed", **settings).fit(distances)
+        # What is nearer than epsilon is equally near: the splits below have no stability then, and HDBSCAN keeps the
+        # cluster above them whole.
+        if dense and len(copies) <= neighbours.DENSE_LIMIT:
+            table = np.maximum(distances[np.ix_(copies, copies)], self.epsilon)
+            np.fill_diagonal(table, 0.0)
         else:
-            links, places = _neighbours(rows, self.epsilon)
-            found = HDBSCAN(metric="precomputed", **settings).fit(links)
-            labels = found.labels_[places].astype(np.int64)
-            return _joined(rows, labels, self.epsilon), np.nan_to_num(found.probabilities_[places], nan=1.0)
-        labels = _joined(rows, found.labels_.astype(np.int64), self.epsilon)
-        return labels, np.nan_to_num(found.probabilities_, nan=1.0)
+            table = _expanded(distances, rows, times, max(self.epsilon, np.finfo(float).eps))
+        found = HDBSCAN(metric="precomputed", **settings).fit(table)
+        strength = np.nan_to_num(found.probabilities_, nan=1.0)
+        ends = np.cumsum(times) - times
+        labels = np.maximum.reduceat(found.labels_.astype(np.int64), ends)
+        return labels, np.maximum.reduceat(strength, ends)
 
     def __sklearn_tags__(self) -> Any:  # scikit-learn's Tags
         """Sparse rows are welcome."""
@@ -101,151 +107,92 @@ class GraphClusters(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         return tags
 
 
-def _canonical(rows: Any) -> NDArray[np.int64]:
-    """An order of the rows that their content alone decides."""
-    if hasattr(rows, "indptr"):
-        rows.sort_indices()
-        keys = [
-            (
-                rows.data[rows.indptr[n] : rows.indptr[n + 1]].tobytes(),
-                rows.indices[rows.indptr[n] : rows.indptr[n + 1]].astype(np.int64).tobytes(),
-            )
-            for n in range(rows.shape[0])
-        ]
-    else:
-        keys = [(np.ascontiguousarray(row).tobytes(), b"") for row in rows]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+def _expanded(distances: Any, rows: Any, times: Labels, floor: float) -> Any:
+    """Sparse distances in one piece, none below `floor`: copies hang on their row, components on the first one.
+
+    HDBSCAN wants one piece. Where it is put together the steps are long ones, and later taken apart again.
+    """
+    from scipy.sparse import coo_matrix, csr_matrix
+
+    links = csr_matrix(distances) if isinstance(distances, np.ndarray) else distances
+    _, heads = np.unique(parts(links, np.inf), return_index=True)
+    heads = heads.astype(np.int64)
+    far = np.full(len(heads) - 1, 2.0 * float(np.sqrt(_largest_square(rows))) + floor)
+    links = links.tocoo()
+    starts = np.cumsum(times) - times
+    copied = np.repeat(np.arange(len(times)), times - 1)
+    copies = np.setdiff1d(np.arange(int(times.sum())), starts, assume_unique=True)
+    one = np.concatenate([starts[links.row], starts[heads[1:]], copies])
+    other = np.concatenate([starts[links.col], np.full(len(far), starts[heads[0]]), starts[copied]])
+    values = np.maximum(np.concatenate([links.data, far, np.full(len(copies), floor)]), floor)
+    size = int(times.sum())
+    half = coo_matrix((values, (one, other)), shape=(size, size)).tocsr()
+    return half.maximum(half.T).tocsr()
 
 
-def _left_over(rows: Any, labels: NDArray[np.int64], radius: float, smallest: int) -> NDArray[np.int64]:
+def _largest_square(rows: Any) -> float:
+    squares = rows.multiply(rows).sum(axis=1) if hasattr(rows, "multiply") else (rows * rows).sum(axis=1)
+    return float(np.max(squares))
+
+
+def _left_over(distances: Any, labels: Labels, counts: Labels, radius: float, smallest: int) -> Labels:
     """Outliers within a short step of each other are a cluster of their own: HDBSCAN never takes the whole for one."""
-    alone = np.flatnonzero(labels < 0)
     result = labels.copy()
     following = int(labels.max(initial=-1)) + 1
-    for linked in _components(rows, alone, radius, smallest):
+    for linked in _components(distances, np.flatnonzero(labels < 0), counts, radius, smallest):
         result[linked] = following
         following += 1
     return result
 
 
-def _components(rows: Any, members: NDArray[np.int64], radius: float, smallest: int) -> Iterator[NDArray[np.int64]]:
-    """Members linked by steps of at most `radius`, where there are enough of them."""
+def _components(distances: Any, members: Labels, counts: Labels, radius: float, smallest: int) -> Iterator[Labels]:
+    """Members linked by steps of at most `radius`, where there are enough of them with their copies."""
     if not len(members):
         return
-    parts = _parts(rows[members], radius)
-    for part in np.unique(parts):
-        linked = members[parts == part]
-        if len(linked) >= smallest:
+    for group in groups(parts(distances[members][:, members], radius)):
+        linked = members[group]
+        if counts[linked].sum() >= smallest:
             yield linked
 
 
-def _parts(rows: Any, radius: float) -> NDArray[np.int64]:
-    """Component of each row, rows within `radius` linked; beyond `DENSE_LIMIT` only the nearest ones are looked at."""
-    from scipy.sparse.csgraph import connected_components
-    from sklearn.neighbors import kneighbors_graph, radius_neighbors_graph
-
-    if rows.shape[0] <= DENSE_LIMIT:
-        links = radius_neighbors_graph(rows, radius, mode="connectivity")
-        return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
-    # Copies of one row would fill each other's neighbourhoods and hide everything else.
-    own, places = np.unique(np.round(projection(rows, COMPONENTS), 6), axis=0, return_inverse=True)
-    if len(own) < 2:
-        return np.zeros(rows.shape[0], dtype=np.int64)
-    links = kneighbors_graph(own, min(NEIGHBOURS, len(own) - 1), mode="distance")
-    links.data[links.data == 0] = np.finfo(float).tiny
-    links.data[links.data > radius] = 0
-    links.eliminate_zeros()
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)[places.ravel()]
-
-
-def _neighbours(rows: Any, floor: float) -> tuple[Any, NDArray[np.int64]]:
-    """Distances of nearest neighbours in a projection (sparse, none below `floor`), and the row each input row became.
-
-    Of many copies of one row a few are kept, so that they do not hide everything else; components are tied together by
-    their first rows, as HDBSCAN wants one piece.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    from sklearn.neighbors import kneighbors_graph
-
-    flat = np.round(projection(rows, COMPONENTS), 6)
-    _, group = np.unique(flat, axis=0, return_inverse=True)
-    group = group.ravel()
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], group[order], side="left")
-    copies = np.empty(len(group), dtype=np.int64)
-    copies[order] = np.arange(len(group)) - starts
-    kept = np.flatnonzero(copies < COPIES)
-    first = np.empty(int(group.max()) + 1, dtype=np.int64)
-    first[group[kept[::-1]]] = np.arange(len(kept))[::-1]
-    places = first[group]
-    places[kept] = np.arange(len(kept))
-    own, count = flat[kept], len(kept)
-    near = kneighbors_graph(own, min(NEIGHBOURS, count - 1), mode="distance")
-    near.data = np.maximum(near.data, np.finfo(float).eps)
-    near = near.maximum(near.T)
-    total, parts = connected_components(near, directed=False)
-    firsts = np.array([int(np.argmax(parts == part)) for part in range(total)])
-    steps = np.linalg.norm(own[firsts[1:]] - own[firsts[0]], axis=1)
-    ends = (
-        np.concatenate([firsts[1:], np.full(total - 1, firsts[0])]),
-        np.concatenate([np.full(total - 1, firsts[0]), firsts[1:]]),
-    )
-    near = (near + coo_matrix((np.concatenate([steps, steps]), ends), shape=near.shape)).tocsr()
-    near.data = np.maximum(near.data, max(floor, np.finfo(float).eps))
-    return near, places
-
-
-def _linked(rows: Any, labels: NDArray[np.int64], reach: float, smallest: int) -> NDArray[np.int64]:
+def _linked(distances: Any, labels: Labels, counts: Labels, reach: float, smallest: int) -> Labels:
     """Clusters taken apart where no step within reach links them; what is then too small is an outlier."""
     result = np.full_like(labels, -1)
     following = 0
-    for label in range(int(labels.max(initial=-1)) + 1):
-        for linked in _components(rows, np.flatnonzero(labels == label), reach, smallest):
+    for members in groups(labels):
+        if labels[members[0]] < 0:
+            continue
+        for linked in _components(distances, members, counts, reach, smallest):
             result[linked] = following
             following += 1
     return result
 
 
-def _joined(rows: Any, labels: NDArray[np.int64], epsilon: float) -> NDArray[np.int64]:
-    """Clusters that a step within epsilon links are one, and outliers within such a step belong to them."""
-    parts = _parts(rows, epsilon)
-    result = labels.copy()
-    for part in np.unique(parts):
-        own = np.flatnonzero(parts == part)
-        inside = np.unique(result[own][result[own] >= 0])
-        if len(own) > 1 and len(inside):
-            result[np.isin(result, inside)] = inside[0]
-            result[own] = inside[0]
-    return result
+def _joined(labels: Labels, part: Labels, counts: Labels) -> Labels:
+    """Clusters that share a part (rows linked by steps within epsilon) are one, and outliers of a part belong to it."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    inside = labels >= 0
+    several = np.bincount(part, counts) > 1
+    clusters, size = int(labels.max(initial=-1)) + 1, len(several)
+    if not clusters:
+        return labels
+    ties = np.flatnonzero(inside & several[part])
+    ends = (labels[ties], clusters + part[ties])
+    links = coo_matrix((np.ones(len(ties), dtype=np.int8), ends), shape=(clusters + size, clusters + size))
+    _, whole = connected_components(links, directed=False)
+    owned = np.zeros(size, dtype=bool)
+    owned[part[ties]] = True
+    result = np.where(inside, whole[np.maximum(labels, 0)], np.where(owned[part], whole[clusters + part], -1))
+    return np.asarray(result, dtype=np.int64)
 
 
-def _numbered(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def _numbered(labels: Labels, counts: Labels) -> Labels:
     """Labels by falling size, then by first row."""
-    known = [label for label in np.unique(labels).tolist() if label >= 0]
-    firsts = {label: int(np.argmax(labels == label)) for label in known}
-    ranked = sorted(known, key=lambda label: (-int((labels == label).sum()), firsts[label]))
-    number = {label: place for place, label in enumerate(ranked)}
-    return np.array([number.get(label, -1) for label in labels.tolist()], dtype=np.int64)
-
-
-def projection(rows: Any, components: int) -> NDArray[np.float64]:
-    """Principal components of the centred rows, float (rows, components); deterministic, signs fixed."""
-    from sklearn.decomposition import TruncatedSVD
-
-    count = min(rows.shape)
-    if count <= 2:
-        dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows, dtype=np.float64)
-    else:
-        rank = min(COMPONENTS, count - 1)
-        with np.errstate(all="ignore"):  # its share of explained variance is 0/0 for equal rows
-            dense = TruncatedSVD(rank, algorithm="randomized", n_iter=7, random_state=SEED).fit_transform(rows)
-    dense = dense - dense.mean(axis=0)
-    left, values, _ = np.linalg.svd(dense, full_matrices=False)
-    found = left * values
-    signs = np.sign(found[np.argmax(np.abs(found), axis=0), np.arange(found.shape[1])])
-    found = found * np.where(signs == 0, 1.0, signs)
-    result = np.zeros((rows.shape[0], components))
-    width = min(components, found.shape[1])
-    result[:, :width] = found[:, :width]
+    known = [group for group in groups(labels) if labels[group[0]] >= 0]
+    known.sort(key=lambda group: (-int(counts[group].sum()), int(group[0])))
+    result = np.full_like(labels, -1)
+    for number, group in enumerate(known):
+        result[group] = number
     return result

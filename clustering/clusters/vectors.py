@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log
 from typing import TYPE_CHECKING, Any
 
+from clustering.clusters.sketch import Sketch, sketch, tokens
 from clustering.family.tokens import SMALL, main_width
 from clustering.graphs.fold import fold
 from clustering.graphs.layers import fold_tied, parameters_of
@@ -108,31 +108,31 @@ def vectors(signatures: Sequence[GraphSignature], weights: Sequence[float] = WEI
 
     The columns depend on the set of signatures, not on their order.
     """
+    return sketch_vectors([sketch(item) for item in signatures], weights)
+
+
+def sketch_vectors(sketches: Sequence[Sketch], weights: Sequence[float] = WEIGHTS) -> csr_matrix[Any]:
+    """Rows of unit length, float64 (sketches, tokens), as `vectors`."""
     from scipy.sparse import csr_matrix, hstack
 
     blocks = [
-        csr_matrix(_channel([getattr(item, channel) for item in signatures]) * (weight**0.5))
+        _channel([getattr(item, channel) for item in sketches], weight**0.5)
         for channel, weight in zip(CHANNELS, weights, strict=True)
     ]
-    return csr_matrix(hstack(blocks))
+    return csr_matrix(hstack(blocks, format="csr"))
 
 
-def _channel(bags: Sequence[Sequence[tuple[str, float]]]) -> csr_matrix[Any]:
+def _channel(bags: Sequence[bytes], length: float) -> csr_matrix[Any]:
+    """Rows of the given length; a token weighs the more the fewer bags have it."""
     import numpy as np
     from scipy.sparse import csr_matrix
 
-    owners = Counter(token for bag in bags for token, _ in bag)
-    columns = {token: number for number, token in enumerate(sorted(owners))}
-    data: list[float] = []
-    indices: list[int] = []
-    offsets = [0]
-    for bag in bags:
-        row = [weight * log(1.0 + len(bags) / owners[token]) ** RARITY for token, weight in bag]
-        length = sum(value * value for value in row) ** 0.5 or 1.0
-        data += [value / length for value in row]
-        indices += [columns[token] for token, _ in bag]
-        offsets.append(len(data))
-    return csr_matrix(
-        (np.array(data), np.array(indices, dtype=np.int64), np.array(offsets, dtype=np.int64)),
-        shape=(len(bags), max(1, len(columns))),
-    )
+    found, values, lengths = tokens(bags)
+    names, columns = np.unique(found, return_inverse=True)
+    owners = np.bincount(columns, minlength=len(names))
+    values = values * (np.log(1.0 + len(bags) / np.maximum(owners, 1)) ** RARITY)[columns]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    owner = np.repeat(np.arange(len(bags)), lengths)
+    norms = np.sqrt(np.bincount(owner, values * values, minlength=len(bags)))  # each bag for itself: equal bags stay so
+    values = values * (length / np.where(norms > 0, norms, 1.0))[owner]
+    return csr_matrix((values, columns.astype(np.int64), offsets), shape=(len(bags), max(1, len(names))))

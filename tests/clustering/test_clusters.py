@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.clusters import density as clusters
+from clustering.clusters import neighbours
 from clustering.clusters.density import GraphClusters, projection
 from clustering.clusters.vectors import signature, vectors
 from clustering.tensors import Tensor, TensorListing
@@ -124,7 +124,7 @@ def test_shuffling_the_input_shuffles_the_labels(seed: int) -> None:
 def test_beyond_the_dense_limit_the_clusters_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     listings = [item for family in FAMILIES for item in family]
     dense = labels_of(listings)
-    monkeypatch.setattr(clusters, "DENSE_LIMIT", 1)
+    monkeypatch.setattr(neighbours, "DENSE_LIMIT", 1)
     assert labels_of(listings) == dense
 
 
