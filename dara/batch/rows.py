@@ -6,17 +6,20 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clustering.text import escape
 from corpora.package import Package
 from corpora.sources.interface import SkippedPackage
-from dara.batch.tables import TABLES
+from dara.batch.tables import PARTS
 from dara.findings import Severity
 from dara.report import AuditReport
 from dara.reports.document import claim_document, clean, component_document, facts_document, fingerprint_document
 from naming.records import ParsedName
 from naming.serialize import claim_to_dict, component_to_dict
+
+if TYPE_CHECKING:
+    from clustering.clusters.sketch import Sketch
 
 Row = dict[str, Any]
 
@@ -28,7 +31,7 @@ _DOUBLE = 10**308
 class Rows:
     """Rows by table."""
 
-    tables: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    tables: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in PARTS})
 
     def add_report(self, entry: int, package: Package, report: AuditReport) -> None:
         """A package that was audited."""
@@ -84,6 +87,23 @@ class Rows:
         for skip in report.outcomes.skipped:
             self._skip(entry, package.location, name, skip.check, skip.reason)
 
+    def add_signature(self, report: AuditReport, found: Sketch | None) -> None:
+        """The signature of the package's graph, where it has one that was not added already."""
+        if found is None or report.fingerprint is None:
+            return
+        best = report.identification.family[0] if report.identification and report.identification.family else None
+        row = {
+            "digest": report.fingerprint.digest,
+            "identified": _text(best.model_type) if best else None,
+            "score": round(best.score, 4) if best else None,
+            "twins": sorted(best.twins) if best else [],
+            "shapes": found.shapes,
+            "order": found.order,
+            "names": found.names,
+        }
+        if row not in self.tables["signatures"]:  # a hundred packages at most, of which many share a graph
+            self.tables["signatures"].append(row)
+
     def add_failure(self, entry: int, package: Package, parsed: ParsedName | None, reason: str) -> None:
         """A package that gave no report: nothing auditable, or it could not be read. Its name was read all the same."""
         row = self._package(entry, package, parsed)
@@ -113,7 +133,7 @@ class Rows:
             "revision": clean(package.revision),
             "source": package.source,
             "convention": parsed.convention.category if parsed else None,
-            "pattern": _text(parsed.convention.pattern) if parsed else None,
+            "pattern": parsed.convention.pattern if parsed else None,  # our own words and separators, none left out
             "claimed_family": _claimed_family(parsed),
             "pipeline_tag": clean(known.pipeline_tag),
             "library": clean(known.library_name),

@@ -19,7 +19,8 @@ from dara.audit import audit_package
 from dara.batch.plan import Plan
 from dara.batch.remember import Remembering, Store
 from dara.batch.rows import Row, Rows
-from dara.batch.tables import TABLES, column_names, schema_of
+from dara.batch.signatures import Signing
+from dara.batch.tables import PARTS, column_names, schema_of
 from dara.errors import DaraError, internal_error
 from dara.measurement import Computing
 from dara.rules.interface import Rule
@@ -36,7 +37,7 @@ class Judge:
 
     def __init__(self, settings: Settings, computing: Computing | None = None) -> None:
         self._settings = settings
-        self._computing = computing or Computing()
+        self._computing = Signing(computing or Computing())
 
     @cached_property
     def _rules_without_card(self) -> tuple[Rule, ...]:
@@ -56,6 +57,7 @@ class Judge:
 
     def _package(self, entry: int, package: Package, parsed: Mapping[str, ParsedName], rows: Rows) -> None:
         cardless = package.source == "snapshot" and package.known_card is None
+        self._computing.take()  # of a package that failed after its graph was read
         try:
             report = audit_package(
                 package,
@@ -66,6 +68,7 @@ class Judge:
                 computing=self._computing,
             )
             rows.add_report(entry, package, report)
+            rows.add_signature(report, self._computing.take())
         except (PackageError, DaraError) as error:
             reason = str(error).removeprefix(f"{escape(package.location)}: ")
             rows.add_failure(entry, package, parsed.get(package.name or ""), reason)
@@ -122,7 +125,7 @@ class Worker:
         entries = self._work.source.packages(start, stop)
         for number in shards:
             first, last = plan.span(number)
-            rows: dict[str, list[Row]] = {name: [] for name in TABLES}
+            rows: dict[str, list[Row]] = {name: [] for name in PARTS}
             at = first
             while items := list(islice(entries, min(TOGETHER, last - at))):
                 for name, found in self._judge.judge(at, items).tables.items():
@@ -168,7 +171,7 @@ def write_shard(folder: Path, number: int, rows: Mapping[str, Sequence[Row]]) ->
     temporary = folder / f".{final.name}.{os.getpid()}"
     try:
         temporary.mkdir()
-        for name in TABLES:
+        for name in PARTS:
             table = pa.Table.from_pylist([dict(row) for row in rows[name]], schema=schema_of(name))
             with (temporary / f"{name}.arrow").open("xb") as stream:
                 _write_table(table, stream)

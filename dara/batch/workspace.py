@@ -13,13 +13,11 @@ from typing import Any, Final
 from clustering.text import escape
 from dara.batch.merge import write_json
 from dara.batch.plan import Plan
-from dara.batch.tables import TABLES
+from dara.batch.tables import RESULTS
 from dara.errors import IncompleteAuditError, UsageError
 
 HIDDEN: Final = ".dara-batch"
 """Folder inside OUT that holds an unfinished run; it is gone when the run is complete."""
-_RESULTS: Final = ("run.json", *(f"{name}.parquet" for name in TABLES), "summary.json")
-"""`run.json` first: without it the others do not count as results."""
 _LOCK: Final = "lock"
 _PLAN: Final = "plan.json"
 _LARGEST: Final = 1 << 20
@@ -61,7 +59,7 @@ class Workspace:
             if started != wanted:
                 raise UsageError(f"{self._name()}: holds an unfinished other run{_why(started, wanted)}; {_ADVICE}")
         else:
-            stray = next((name for name in _RESULTS if (self.out / name).exists()), None)
+            stray = next((name for name in RESULTS if (self.out / name).exists()), None)
             if stray is not None:
                 raise UsageError(f"{self._name()}: holds a {stray} of something else; {_ADVICE}")
             write_json(begun, wanted)
@@ -75,7 +73,7 @@ class Workspace:
         shutil.rmtree(self.hidden, ignore_errors=True)
 
     def _clear(self) -> None:
-        for name in _RESULTS:
+        for name in RESULTS:
             (self.out / name).unlink(missing_ok=True)
         (self.hidden / _PLAN).unlink(missing_ok=True)
         shutil.rmtree(self.shards, ignore_errors=True)
