@@ -79,7 +79,7 @@ class HubClient:
         self.token = token
         self.patience = patience or Patience(timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT))
         self.transfer = Transfer()
-        self._sleep = sleep or time.sleep
+        self._sleep = sleep or (pace.sleep if pace else time.sleep)
         self._pace = pace
         self._headers: dict[str, str] = {
             **build_hf_headers(token=token, library_name="dara"),
@@ -97,6 +97,11 @@ class HubClient:
         """Notes what an answer says about the hub's limits."""
         if self._pace is not None:
             self._pace.leave(url, response.status_code, response.headers)
+
+    def stop(self) -> None:
+        """Ends the waiting of all threads that obey a pace; they are refused."""
+        if self._pace is not None:
+            self._pace.stop()
 
     def persist(self, what: str, call: Callable[[], Result]) -> Result:
         """Calls again while the failure may go away by itself.

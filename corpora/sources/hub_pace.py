@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from corpora.errors import OfflineError
 from corpora.sources.hub_patience import retry_after
 
 LONGEST: Final = 1_800.0
@@ -35,16 +36,36 @@ class _Bucket:
 class Pace:
     """A gate for requests. Threads wait in it; nothing is lost."""
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep, now: Callable[[], float] = time.monotonic) -> None:
-        self._sleep = sleep
+    def __init__(self, sleep: Callable[[float], None] | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._stopped = threading.Event()
+        self._sleep = sleep or self.sleep
         self._now = now
         self._lock = threading.Lock()
         self._buckets: dict[str, _Bucket] = {}
         self.waited = 0.0
         """Seconds that requests have waited in the gate, all together."""
 
+    def sleep(self, seconds: float) -> None:
+        """Waits; not any longer when the gate is shut for good.
+
+        Raises:
+            OfflineError: it is shut.
+        """
+        if self._stopped.wait(seconds):
+            raise OfflineError("stopped")
+
+    def stop(self) -> None:
+        """Shuts the gate for good: whoever waits, or asks later, is refused."""
+        self._stopped.set()
+
     def enter(self, url: str) -> None:
-        """Waits until a request may be made."""
+        """Waits until a request may be made.
+
+        Raises:
+            OfflineError: the gate is shut for good.
+        """
+        if self._stopped.is_set():
+            raise OfflineError("stopped")
         while pause := self._pause(_kind(url)):
             self._sleep(pause)
 

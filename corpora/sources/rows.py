@@ -48,6 +48,9 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 COLUMNS: Final = frozenset(name for names in _SPELLINGS.values() for name in names)
 """Columns that are looked at; a reader of a columnar file needs no others."""
 
+PULLED: Final = "dara_pull"
+"""Column of the rows that `dara snapshot pull` writes: the recorded bytes of the package's files."""
+
 _MAX_FILES: Final = 50_000
 _MAX_NAME: Final = 1_000
 
@@ -196,6 +199,10 @@ def package_of_row(values: Any, place: str) -> Package | SkippedPackage:
     """
     if not isinstance(values, Mapping):
         return SkippedPackage(place, "not an object")
+    if PULLED in values:
+        from corpora.sources.pulled import pulled_package
+
+        return pulled_package(values, place)
     row = _Row(values)
     name = row.text("id")
     if name is None:

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dara import __version__
-from dara.cli import audit, batch, cluster, compare, corpus, demo, name, parse, publish, rules, suggest
+from dara.cli import audit, batch, cluster, compare, corpus, demo, name, parse, publish, rules, snapshot, suggest
 from dara.errors import DEBUG_VARIABLE, DaraError, internal_error
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command(name="cluster")(cluster.cluster)
 app.command(name="rules")(rules.rules)
 app.command(name="explain")(rules.explain)
 app.command(name="demo")(demo.demo)
+app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(corpus.app, name="corpus")
 
 
