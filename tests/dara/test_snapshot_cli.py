@@ -1,0 +1,174 @@
+"""`dara snapshot pull`: what is pulled is judged as the live packages are; killed pulls go on; messages and codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hub_server import HubServer
+
+from corpora.sources.snapshots import open_snapshot
+from dara.audit import audit, audit_package
+from dara.batch.engines import LocalEngine
+from dara.batch.run import run_batch
+from dara.cli import main
+from dara.cli.snapshot import query_of
+from dara.errors import UsageError
+from dara.examples import write_examples
+from dara.reports.document import audit_document
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_examples(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def hub(packages: list[Path]) -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.page = 5
+        for folder in packages:
+            server.add_folder(folder)
+        yield server
+    from huggingface_hub import close_session
+
+    close_session()
+
+
+@pytest.fixture
+def dara(hub: HubServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["dara", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        return (stopped.value.code or 0, captured.out, captured.err)  # type: ignore[return-value]
+
+    return run
+
+
+def damage(hub: HubServer) -> None:
+    """Packages that an audit can say little about, each in its own way."""
+    head = (1 << 40).to_bytes(8, "little")
+    hub.add("odd/bert-header-of-a-terabyte", {"config.json": {"model_type": "bert"}, "model.safetensors": head + b"{"})
+    hub.add("odd/bert-no-json", {"config.json": "{", "README.md": "---\nlicense: [\n---\n"})
+    hub.add(
+        "odd/gpt2-index-only", {"model.safetensors.index.json": {"weight_map": {"wte.weight": "absent.safetensors"}}}
+    )
+    hub.add("odd/pickle", {"pytorch_model.bin": b"\x80\x04cos\nsystem\n.", "config.json": {"model_type": "gpt2"}})
+    hub.add("odd/text", {"weights.npz": b"PK", "README.md": "---\ndara:\n  ignore: [DAR101]\n---\n" + "x" * 200_000})
+    hub.add("odd/pointer", {"model.safetensors": "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"})
+
+
+def test_the_audit_of_a_pulled_package_is_that_of_the_live_one(dara: Run, hub: HubServer, tmp_path: Path) -> None:
+    damage(hub)
+    code, _, err = dara("snapshot", "pull", "--limit", "99", "-o", "hub.jsonl")
+    assert (code, err) == (0, "")
+    compared = 0
+    for package in open_snapshot(tmp_path / "hub.jsonl").packages():
+        outcomes = []
+        for judge in (
+            lambda package=package: audit(package.name, build_graphs=False),
+            lambda package=package: audit_package(package, build_graphs=False),
+        ):
+            try:
+                outcomes.append(json.dumps(audit_document(judge()), sort_keys=True))
+            except Exception as error:  # noqa: BLE001 - whatever the one says, the other has to say
+                outcomes.append(f"{type(error).__name__}: {error}")
+        assert outcomes[0] == outcomes[1]
+        compared += 1
+    assert compared == len(hub.repos)
+
+
+def test_batch_reads_what_was_pulled(dara: Run, hub: HubServer, packages: list[Path], tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    hub.add("acme/secret-bert", {"config.json": "{}"}, gated="manual")
+    assert dara("snapshot", "pull", "--limit", "99", "-o", "hub.jsonl")[0] == 0
+    run_batch(tmp_path / "hub.jsonl", tmp_path / "pulled", engine=LocalEngine(1))
+    run_batch(packages[0].parent, tmp_path / "mirrored", engine=LocalEngine(1))
+    columns = ["name", "verdict", "digest", "structure", "identified", "codes", "facts"]
+    tables = [pq.read_table(tmp_path / out / "packages.parquet", columns=columns) for out in ("pulled", "mirrored")]
+    pulled, mirrored = (sorted(table.to_pylist(), key=lambda row: row["name"]) for table in tables)
+    assert pulled == mirrored
+    assert all(row["digest"] for row in pulled), "graphs are fingerprinted"
+    skipped = pq.read_table(tmp_path / "pulled" / "skipped.parquet").to_pylist()
+    reasons = [row["reason"] for row in skipped if row["check"] == "entry"]
+    assert len(reasons) == 1
+    assert "acme/secret-bert: gated" in reasons[0]
+
+
+def test_summary(dara: Run, hub: HubServer) -> None:
+    hub.add("acme/secret", {"config.json": "{}"}, gated="manual")
+    code, out, err = dara("snapshot", "pull", "author:acme", "-o", "hub.jsonl")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].endswith("packages, 1 left out")
+    assert "gated" in lines[1]
+    assert lines[-1] == "snapshot: hub.jsonl; next: dara batch hub.jsonl -o OUT"
+
+
+def test_exit_codes(dara: Run, hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert dara("snapshot", "pull", "-o", "x.jsonl")[0] == 2, "the whole hub, by accident"
+    assert dara("snapshot", "pull", "bert", "sort:nothing", "-o", "x.jsonl")[0] == 2
+    assert dara("snapshot", "pull", "author:nobody", "-o", "x.jsonl")[0] == 3
+    monkeypatch.setattr("corpora.sources.hub_http.time.sleep", lambda _: None)
+    hub.fault("/api/models$", "status", status=400, times=None)
+    code, _, err = dara("snapshot", "pull", "bert", "-o", "x.jsonl")
+    assert code == 4
+    assert err.count("\n") == 1
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert dara("snapshot", "pull", "bert", "-o", "x.jsonl")[0] == 4
+
+
+def test_words_of_a_query() -> None:
+    found = query_of(["author:google", "filter:fill-mask bert", "large"], filters=["license:mit"], sort="likes")
+    assert (found.author, found.search, found.filter, found.sort) == (
+        "google", "bert large", ("fill-mask", "license:mit"), "likes",
+    )  # fmt: skip
+    assert query_of(["a:b author:"]).search == "a:b author:"
+    assert query_of(["author:x"], author="x").author == "x"
+    with pytest.raises(UsageError, match="one author"):
+        query_of(["author:x"], author="y")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_kill_9_and_resume(hub: HubServer, tmp_path: Path) -> None:
+    hub.fault("/api/models/", "slow", seconds=0.05, times=None)
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(tmp_path / "cache")}
+    environment.pop("HF_HUB_OFFLINE", None)
+    command = [sys.executable, "-c", "from dara.cli import main; main()", "snapshot", "pull", "--limit", "99", "-o"]
+    subprocess.run(
+        [*command, str(tmp_path / "whole.jsonl")], check=True, env=environment, timeout=120, capture_output=True
+    )
+    killed = 0
+    for moment in (3, 8, 15):
+        hub.log.clear()
+        process = subprocess.Popen([*command, str(tmp_path / "out.jsonl")], env=environment, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(hub.log) >= moment:
+                process.kill()
+                break
+            time.sleep(0.002)
+        killed += process.wait(30) == -signal.SIGKILL
+    assert killed >= 2
+    subprocess.run(
+        [*command, str(tmp_path / "out.jsonl")], check=True, env=environment, timeout=120, capture_output=True
+    )
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
