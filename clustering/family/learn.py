@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import log
 from typing import Any
 
@@ -21,6 +22,8 @@ from clustering.tensors import TensorListing
 
 _MADE_UP = re.compile(r"half|wide|deep|narrow|mha|mixed\d|sundry|flag:|pattern:|size\d")
 """Variants whose sizes nobody published."""
+_SHARED = 1 << 19
+"""Parameters kept for sharing; the corpus has about 300,000 different ones."""
 INDEPENDENT = "mixed"
 """Variants whose fields move independently begin with this; they inform the sibling classes too."""
 
@@ -75,7 +78,14 @@ class _Templates:
 def example(family: str, class_name: str, variant: str, listing: TensorListing, *, published: bool = False) -> Example:
     """Prepare one reference model."""
     parameters = parameters_of(listing)
-    return Example(family, class_name, variant, published, fold_tied(parameters), roots_of(parameters))
+    slim = tuple(_slim(p.star, p.shape) for p in fold_tied(parameters))
+    return Example(family, class_name, variant, published, slim, roots_of(parameters))
+
+
+@lru_cache(maxsize=_SHARED)
+def _slim(star: str, shape: tuple[int, ...]) -> Parameter:
+    """What the learner reads of a parameter; equal ones are one object, which a corpus of millions needs."""
+    return Parameter(star, (), shape, "")
 
 
 def learn_index(

@@ -58,12 +58,12 @@ def options(config: PreTrainedConfig, prefix: str = "", depth: int = 0) -> Itera
             yield from options(inner, f"{prefix}{name}.", depth + 1)
 
 
-def shallow(found: list[Leaf]) -> dict[str, Any]:
-    """Changes that make a model shallow, so that trying options is quick."""
+def shallow(found: list[Leaf], layers: int = 3) -> dict[str, Any]:
+    """Changes that make a model shallow (this many layers at most), so that trying options is quick."""
     changes: dict[str, Any] = {}
     for leaf in found:
         if leaf.role == "depth" and isinstance(leaf.value, int):
-            changes[leaf.path] = min(leaf.value, 3)
+            changes[leaf.path] = min(leaf.value, layers)
         elif leaf.role == "experts":
             changes[leaf.path] = min(leaf.value, 4)
     return changes

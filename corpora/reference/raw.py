@@ -18,10 +18,12 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from clustering.live.zoo import prepare_torchvision
 from corpora.reference.enumerate import config_types, model_entries
+from corpora.reference.further import further_models
 from corpora.reference.layouts import layout_names, published_models
 from corpora.reference.records import (
     Encoder,
@@ -152,7 +154,10 @@ def _work(task: _Task) -> tuple[Iterator[ReferenceModel | BuildFailure], dict[st
         return timm_models(task.name), None
     entry = next(iter(model_entries([task.name])))
     note = "; ".join(entry.unimportable) or ("" if entry.classes else "no model class of its own")
-    return build_entry(entry, task.plan), {"model_type": task.name, "classes": len(entry.classes), "note": note}
+    models = build_entry(entry, task.plan)
+    if task.plan.further and entry.classes:
+        models = chain(models, further_models(entry))
+    return models, {"model_type": task.name, "classes": len(entry.classes), "note": note}
 
 
 def _failure(failure: BuildFailure) -> dict[str, str]:
@@ -194,7 +199,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     models, failures = build_raw(
         arguments.out,
         families=arguments.families.split(",") if arguments.families else None,
-        plan=Plan(tuple(settings("profiles")["quick"]), published=False, options=False) if arguments.quick else None,
+        plan=Plan(tuple(settings("profiles")["quick"]), published=False, options=False, further=False)
+        if arguments.quick
+        else None,
         workers=arguments.workers,
         update=arguments.update,
     )

@@ -53,6 +53,8 @@ class Plan:
     profiles: tuple[str, ...]
     published: bool = True
     options: bool = True
+    further: bool = True
+    """Fields that move by themselves, layer patterns, and combined changes (`corpora.reference.further`)."""
 
 
 @dataclass(slots=True)
