@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from naming.records import Claim, Component
+from naming.records import Claim, Component, Convention, ParsedName
 
 
 class _Component:
@@ -34,6 +34,40 @@ class _Claim:
         self.modality = modality
         self.role = role
         self.accepts = accepts
+
+
+class _Parsed:
+    __slots__ = ("claims", "components", "convention", "name", "owner", "repo")
+
+    def __init__(
+        self,
+        name: str,
+        owner: str,
+        repo: str,
+        components: tuple[Component, ...],
+        convention: Convention,
+        claims: tuple[Claim, ...],
+    ) -> None:
+        self.name = name
+        self.owner = owner
+        self.repo = repo
+        self.components = components
+        self.convention = convention
+        self.claims = claims
+
+
+def parsed_name(
+    name: str,
+    owner: str,
+    repo: str,
+    components: tuple[Component, ...],
+    convention: Convention,
+    claims: tuple[Claim, ...],
+) -> ParsedName:
+    """The same as `ParsedName(...)`."""
+    record: Any = _Parsed(name, owner, repo, components, convention, claims)
+    record.__class__ = ParsedName
+    return record  # type: ignore[no-any-return]
 
 
 def component(text: str, start: int, end: int, category: str, value: Any, role: str) -> Component:

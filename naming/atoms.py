@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 from naming.lexicon import Lexicon
 from naming.text import is_word_character, plain
 
 _CHUNK = re.compile(r"[^\W_]+")
+_SEPARATORS = re.compile(r"([\W_]+)")
 _ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
 _LETTERS_THEN_DIGITS = re.compile(r"([a-z]{3,12}?)(xs|ti|bigg|[sbmlhgtnx])(\d{1,3})$")
 """`vits8`: a family, its size and its patch."""
@@ -25,12 +27,16 @@ CACHED_LENGTH = 40
 """Longest chunk that is remembered, and that is searched for hidden words."""
 
 
+Pieces: TypeAlias = tuple[tuple[int, int, str], ...]
+"""Start, end and folded text of each piece of a chunk."""
+
+
 class Atoms:
     """Cuts names into the smallest pieces that a reading may need; equal chunks are cut once."""
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self._cache: dict[str, tuple[tuple[int, int, str], ...]] = {}
+        self._cache: dict[str, Pieces] = {}
 
     def of(self, repo: str, folded: str) -> tuple[list[int], list[int], list[int], list[str]]:
         """Starts, ends, numbers of the chunk, and folded texts of the pieces into which a name may be cut."""
@@ -40,37 +46,43 @@ class Atoms:
         keys: list[str] = []
         spans = chunk_spans(repo)
         repo = plain(repo)
-        cache = self._cache
         for number, (start, end) in enumerate(spans):
-            chunk = repo[start:end]
-            atoms = cache.get(chunk)
-            if atoms is None:
-                atoms = self._pieces(chunk, folded[start:end])
-                if len(chunk) <= CACHED_LENGTH:
-                    if len(cache) >= CACHE_SIZE:
-                        cache.clear()
-                    cache[chunk] = atoms
-            for first, last, key in atoms:
+            for first, last, key in self.of_chunk(repo[start:end], folded[start:end]):
                 starts.append(start + first)
                 ends.append(start + last)
                 chunks.append(number)
                 keys.append(key)
         return starts, ends, chunks, keys
 
-    def _pieces(self, chunk: str, folded: str) -> tuple[tuple[int, int, str], ...]:
-        """Start, end and folded text of every piece of a chunk."""
-        cuts = self._cuts(chunk, folded)
-        return tuple((first, last, folded[first:last]) for first, last in zip((0, *cuts), cuts, strict=False))
+    def of_chunk(self, chunk: str, folded: str) -> Pieces:
+        """Start, end and folded text of every piece of a chunk (without separators, compatibility forms replaced)."""
+        pieces = self._cache.get(chunk)
+        if pieces is None:
+            cuts = self._cuts(chunk, folded)
+            if len(cuts) == 1:
+                pieces = ((0, cuts[0], folded),)
+            else:
+                pieces = tuple(
+                    [(first, last, folded[first:last]) for first, last in zip((0, *cuts), cuts, strict=False)]
+                )
+            if len(chunk) <= CACHED_LENGTH:
+                if len(self._cache) >= CACHE_SIZE:
+                    self._cache.clear()
+                self._cache[chunk] = pieces
+        return pieces
 
     def _cuts(self, chunk: str, folded: str) -> tuple[int, ...]:
         """Offsets at which a chunk may be cut, its length included."""
         size = len(chunk)
         known = folded in self.lexicon.index
         letters = chunk.isascii() and chunk.isalpha()
-        if letters and (known or size > CACHED_LENGTH) and (chunk.islower() or chunk.isupper()):
-            return (size,)
-        cuts = {match.end() for match in _ATOM.finditer(chunk)}
-        cuts.add(size)
+        if letters and (chunk.islower() or chunk.isupper()):
+            if known or size > CACHED_LENGTH:
+                return (size,)
+            cuts = {size}
+        else:
+            cuts = {match.end() for match in _ATOM.finditer(chunk)}
+            cuts.add(size)
         if not letters and (numbered := _GLUED_VERSION.search(folded)):
             cuts.add(numbered.end(1))
         if "For" in chunk or chunk.endswith("Model"):
@@ -110,6 +122,22 @@ class Atoms:
 def chunk_spans(text: str) -> list[tuple[int, int]]:
     """Runs of letters, digits and their marks: what stands between separators."""
     return [match.span() for match in _CHUNK.finditer(text)] if text.isascii() else _word_runs(text)
+
+
+def chunks_of(text: str) -> list[str]:
+    """The text in turns: a chunk, what separates it from the next, and so on; a text may begin with an empty chunk."""
+    if text.isascii():
+        return _SEPARATORS.split(text)
+    pieces: list[str] = []
+    end = 0
+    for start, behind in _word_runs(text):
+        if pieces or start:
+            pieces += ([] if pieces else [""]) + [text[end:start]]
+        pieces.append(text[start:behind])
+        end = behind
+    if end < len(text):
+        pieces += ([] if pieces else [""]) + [text[end:], ""]
+    return pieces
 
 
 def _word_runs(text: str) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from naming.records import Convention
 from naming.segment import Segment
 
 _IMPLEMENTATION = frozenset(["architecture", "parameters", "layers", "hidden", "heads", "size"])
+_USUAL = frozenset("-_.")
 _APPLICATION = frozenset(["task", "dataset", "language"])
 
 
@@ -16,15 +17,20 @@ def convention_of(repo: str, segments: list[Segment]) -> Convention:
     (task, data, language), `both` say both, `other` neither. The pattern is the sequence of categories with the
     separators between them.
     """
-    categories = {segment.category for segment in segments}
-    builds, applies = bool(categories & _IMPLEMENTATION), bool(categories & _APPLICATION)
+    builds = applies = False
     pattern: list[str] = []
     end = 0
     for segment in segments:
+        category = segment.category
         if pattern:
-            pattern.append(_separator(repo[end : segment.start]))
-        pattern.append(segment.category)
+            between = repo[end : segment.start]
+            pattern.append(between if between in _USUAL else _separator(between))
+        pattern.append(category)
         end = segment.end
+        if category in _IMPLEMENTATION:
+            builds = True
+        elif category in _APPLICATION:
+            applies = True
     text = "".join(pattern)
     if builds and applies:
         return Convention("both", text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 FILE = Path(__file__).parent / "domains.json"
@@ -65,6 +65,7 @@ def domains() -> dict[str, str]:
     return table
 
 
+@lru_cache(maxsize=4096)
 def domain_of(family: str) -> str:
     """Domain of a family; empty when unknown. Spellings with `-` and `_` are the same family."""
     table = domains()

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from naming import patterns
-from naming.atoms import Atoms
+from naming.atoms import Atoms, Pieces
 from naming.glue import CONVERSIONS, find_fused, settle_chunk
 from naming.lexicon import REACH_KEY, Entry, Lexicon
 from naming.segment import Segment
@@ -48,14 +48,24 @@ class Search:
             Segments in order; they cover every letter and digit and never overlap.
         """
         starts, ends, chunks, keys = self.atoms.of(repo, folded)
-        if len(keys) == 1 and keys[0].isalpha():
-            meanings = self.lexicon.index.get(keys[0], ())
-            word = Segment(repo, starts[0], ends[0], keys[0], "word", meanings, 0)
-            if not meanings or keys[0].endswith(CONVERSIONS):
-                find_fused(word, self.lexicon)
-            return [word]
         path = self._best_path(folded, starts, ends, chunks, keys)
         return self._refine(repo, folded, path, starts, ends, chunks)
+
+    def chunk(self, chunk: str, folded: str, pieces: Pieces) -> list[Segment]:
+        """Cut a chunk whose pieces are known; the same as `segments` of the chunk alone."""
+        if len(pieces) == 1:
+            key = pieces[0][2]
+            if key.isalpha():
+                meanings = self.lexicon.index.get(key, ())
+                word = Segment(0, len(chunk), chunk, key, "word", meanings)
+                if not meanings or key.endswith(CONVERSIONS):
+                    find_fused(word, self.lexicon)
+                return [word]
+        starts = [piece[0] for piece in pieces]
+        ends = [piece[1] for piece in pieces]
+        chunks = [0] * len(pieces)
+        path = self._best_path(folded, starts, ends, chunks, [piece[2] for piece in pieces])
+        return self._refine(chunk, folded, path, starts, ends, chunks)
 
     def _best_path(  # noqa: C901, PLR0912, PLR0915 (the hot loop: a call per atom would double its time)
         self, folded: str, starts: list[int], ends: list[int], chunks: list[int], keys: list[str]
@@ -130,10 +140,10 @@ class Search:
             behind = at + 1
             if behind == count or chunks[path[behind][0]] != chunk:
                 # alone between separators
-                piece = Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
+                piece = Segment(starts[i], ends[j - 1], repo[starts[i] : ends[j - 1]], key, kind, meanings)
                 if meanings:
                     if key in cuts and piece.end - piece.start > len(key):
-                        result += self._cut_phrases(repo, folded, [piece])
+                        result += self._cut_phrases(folded, [piece])
                     else:
                         if key.endswith(CONVERSIONS):
                             find_fused(piece, self.lexicon)
@@ -148,16 +158,16 @@ class Search:
                 chunk = chunks[path[behind][1] - 1]
                 behind += 1
             pieces = [
-                Segment(repo, starts[i], ends[j - 1], key, kind, meanings, chunks[i])
+                Segment(starts[i], ends[j - 1], repo[starts[i] : ends[j - 1]], key, kind, meanings)
                 for i, j, key, kind, meanings in path[at:behind]
             ]
             at = behind
             if any(piece.key in cuts and len(piece.text) > len(piece.key) for piece in pieces):
-                pieces = self._cut_phrases(repo, folded, pieces)
+                pieces = self._cut_phrases(folded, pieces)
             result += settle_chunk(repo, pieces, self.lexicon)
         return result
 
-    def _cut_phrases(self, repo: str, folded: str, pieces: list[Segment]) -> list[Segment]:
+    def _cut_phrases(self, folded: str, pieces: list[Segment]) -> list[Segment]:
         """Cut phrases of several items where the text has a separator between them."""
         result = []
         queue = list(reversed(pieces))
@@ -173,8 +183,8 @@ class Search:
             start = piece.start + behind
             shape = patterns.match(folded, start)
             kind = shape[0] if shape is not None and shape[1] == piece.end else "word"
-            first = Segment(repo, piece.start, piece.start + before, piece.key[:offset], "word", left, piece.chunk)
-            second = Segment(repo, start, piece.end, piece.key[offset:], kind, right, piece.chunk + 1)
+            first = Segment(piece.start, piece.start + before, piece.text[:before], piece.key[:offset], "word", left)
+            second = Segment(start, piece.end, piece.text[behind:], piece.key[offset:], kind, right)
             queue += (second, first)
         return result
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from naming.atoms import CACHED_LENGTH, chunk_spans
+from naming.atoms import CACHED_LENGTH, Pieces, chunks_of
 from naming.lexicon import Entry, Lexicon
 from naming.search import Search
 from naming.segment import Segment
+from naming.text import plain
 
-_Template: TypeAlias = tuple[tuple[int, int, str, str, tuple[Entry, ...], bool, str], ...]
-"""Start, end, key, kind, meanings, fused and note of each segment of a part."""
+_Template: TypeAlias = tuple[tuple[int, int, str, str, str, tuple[Entry, ...], bool, str], ...]
+"""Start, end, text, key, kind, meanings, fused and note of each segment of a part."""
 PART_CACHE = 1 << 14
 """Parts that are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 _LONGEST_PART = 64
@@ -31,6 +32,7 @@ _Reach: TypeAlias = tuple[tuple[str, ...], bool]
 _TO_NOTHING: _Reach = ((), False)
 _TO_ANY: _Reach = (("",), True)
 _BEGINNING = re.compile("[0-9]|(?:(?!v[0-9])[^0-9]){1,3}")
+_HAS_DIGIT = re.compile("[0-9]")
 _NUMBERED = re.compile("v?[0-9]+$")
 _HEADS = frozenset(
     [
@@ -67,7 +69,7 @@ class Segmenter:
         self._search = Search(lexicon)
         self._openers = _openers(lexicon)
         self._counted = _counted(lexicon)
-        self._opens: dict[str, _Reach] = {}
+        self._chunks: dict[str, tuple[_Reach, _Template]] = {}
         self._templates: dict[str, _Template] = {}
 
     def segments(self, repo: str, folded: str) -> list[Segment]:
@@ -80,62 +82,80 @@ class Segmenter:
         Returns:
             Segments in order; they cover every letter and digit and never overlap.
         """
-        spans = chunk_spans(repo)
+        pieces = chunks_of(repo)
         result: list[Segment] = []
-        templates = self._templates
-        opens = self._opens
-        count = len(spans)
-        at = 0
-        while at < count:
-            start, end = spans[at]
-            at += 1
-            while at < count:
-                last = spans[at - 1][0]
-                chunk = repo[last:end]
-                reach = opens.get(chunk)
-                if reach is None:
-                    reach = self._reach(chunk, folded[last:end])
-                if reach is not _TO_ANY and (reach is _TO_NOTHING or not _continues(folded, spans[at], reach)):
+        known = self._chunks
+        last = len(pieces) - 1
+        place = start = 0
+        while place <= last:
+            chunk = pieces[place]
+            if not chunk:
+                start += len(pieces[place + 1]) if place < last else 0
+                place += 2
+                continue
+            end = start + len(chunk)
+            found = known.get(chunk)
+            if found is None:
+                found = self._learn(chunk, folded[start:end])
+            reach, template = found
+            alone = True
+            while reach is not _TO_NOTHING and place + 2 <= last:
+                behind = end + len(pieces[place + 1])
+                chunk = pieces[place + 2]
+                if not _continues(folded, behind, behind + len(chunk), reach):
                     break
-                end = spans[at][1]
-                at += 1
-            part = repo[start:end]
-            template = templates.get(part)
-            if template is None:
-                template = self._template(part, folded[start:end])
-            for first, last, key, kind, entries, fused, note in template:
-                segment = Segment(repo, start + first, start + last, key, kind, entries, 0)
+                place += 2
+                end = behind + len(chunk)
+                alone = False
+                found = known.get(chunk)
+                if found is None:
+                    found = self._learn(chunk, folded[behind:end])
+                reach = found[0]
+            if not alone:
+                part = repo[start:end]
+                template = self._templates.get(part) or self._template(part, folded[start:end])
+            for first, behind, text, key, kind, entries, fused, note in template:
+                segment = Segment(start + first, start + behind, text, key, kind, entries)
                 if fused:
                     segment.fused = True
                 if note:
                     segment.note = note
                 result.append(segment)
+            start = end
+            if place < last:
+                start += len(pieces[place + 1])
+            place += 2
         return result
 
-    def _reach(self, chunk: str, folded: str) -> _Reach:
+    def _learn(self, chunk: str, folded: str) -> tuple[_Reach, _Template]:
+        """Reach and segments of a chunk, remembered."""
+        pieces = self._search.atoms.of_chunk(plain(chunk), folded)
+        found = self._reach(folded, pieces), _template_of(self._search.chunk(chunk, folded, pieces))
+        if len(chunk) <= CACHED_LENGTH:
+            if len(self._chunks) >= PART_CACHE:
+                self._chunks.clear()
+            self._chunks[chunk] = found
+        return found
+
+    def _reach(self, folded: str, pieces: Pieces) -> _Reach:
         """What a chunk may belong together with behind the separator: nothing, some beginnings, units, or anything."""
-        reach: _Reach = _TO_ANY
-        if len(folded) <= CACHED_LENGTH and folded.isascii():
-            starts, _, _, _ = self._search.atoms.of(chunk, folded)
-            beginnings: set[str] = set()
-            numbered = units = any(character in _DIGITS for character in folded)
-            for start in starts:
-                ending = folded[start:]
-                beginnings.update(self._openers.get(ending, ()))
-                numbered = numbered or ending in self._counted
-            if numbered:
-                beginnings.update(_NUMBERS)
-            reach = (tuple(sorted(beginnings)), units) if beginnings else _TO_NOTHING
-        if len(self._opens) >= PART_CACHE:
-            self._opens.clear()
-        if len(folded) <= CACHED_LENGTH:
-            self._opens[chunk] = reach
-        return reach
+        if len(folded) > CACHED_LENGTH or not folded.isascii():
+            return _TO_ANY
+        beginnings: set[str] = set()
+        numbered = units = _HAS_DIGIT.search(folded) is not None
+        for start, _, _ in pieces:
+            ending = folded[start:]
+            if ending in self._openers:
+                beginnings.update(self._openers[ending])
+            if not numbered and ending in self._counted:
+                numbered = True
+        if numbered:
+            beginnings.update(_NUMBERS)
+        return (tuple(beginnings), units) if beginnings else _TO_NOTHING
 
     def _template(self, part: str, folded: str) -> _Template:
-        template = tuple(
-            (s.start, s.end, s.key, s.kind, s.entries, s.fused, s.note) for s in self._search.segments(part, folded)
-        )
+        """Segments of a part of several chunks, remembered."""
+        template = _template_of(self._search.segments(part, folded))
         if len(part) <= _LONGEST_PART:
             if len(self._templates) >= PART_CACHE:
                 self._templates.clear()
@@ -143,10 +163,13 @@ class Segmenter:
         return template
 
 
-def _continues(folded: str, span: tuple[int, int], reach: _Reach) -> bool:
+def _template_of(segments: list[Segment]) -> _Template:
+    return tuple([(s.start, s.end, s.text, s.key, s.kind, s.entries, s.fused, s.note) for s in segments])
+
+
+def _continues(folded: str, start: int, end: int, reach: _Reach) -> bool:
     """Whether the next chunk begins as what the one before it may belong together with, or is a unit behind it."""
     beginnings, units = reach
-    start, end = span
     return folded.startswith(beginnings, start, end) or (units and folded[start:end] in _UNITS)
 
 

@@ -42,7 +42,11 @@ def resolve(
     if timm and "." in repo and "-" not in repo and _TIMM.fullmatch(repo):
         scene.timm = True
         scene.tag_from = repo.index(".")
-    numeric = any(segment.kind != "word" for segment in segments)
+    numeric = False
+    for segment in segments:
+        if segment.kind != "word":
+            numeric = True
+            break
     settle_architectures(scene)
     if numeric:
         settle_shapes(scene)

@@ -25,9 +25,7 @@ _BETWEEN = frozenset(["to", "2", "and"])
 
 
 def settle_code(scene: Scene, place: int, segment: Segment) -> bool:
-    """Decide a short word that stands for a language, before its other meanings are tried; whether it does."""
-    if len(segment.key) > CODE_LENGTH:
-        return False
+    """Decide a word of `CODE_LENGTH` that stands for a language, before its other meanings; whether it does."""
     code = meaning(segment, "language")
     if code is None or not _stands_for_language(scene, place, segment) or _is_suffix_code(scene, place):
         return False

@@ -20,11 +20,14 @@ def settle_roles(scene: Scene) -> None:
     "based on" names, is the base.
     """
     places = scene.architectures()
+    if not places:
+        return
     segments = scene.segments
     for place in places:
         if segments[place].role == "teacher":
             continue
-        _lone_role(scene, place, alone=sum(segments[other].role != "teacher" for other in places) == 1)
+        alone = len(places) == 1 or sum(segments[other].role != "teacher" for other in places) == 1
+        _lone_role(scene, place, alone=alone)
     mains = [place for place in places if segments[place].role == "main"]
     if len(mains) < 2:
         return

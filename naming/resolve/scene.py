@@ -89,10 +89,10 @@ class Scene:
     def split(self, place: int, length: int) -> None:
         """Cut the segment at a place after some characters; both parts are undecided words without meanings."""
         segment = self.segments[place]
-        rest = Segment(self.repo, segment.start + length, segment.end, segment.key[length:], "word", (), segment.chunk)
-        rest.token = rest.behind = -1
-        segment.end = rest.start
-        segment.text = self.repo[segment.start : segment.end]
+        cut = segment.start + length
+        rest = Segment(cut, segment.end, self.repo[cut : segment.end], segment.key[length:], "word", ())
+        segment.end = cut
+        segment.text = self.repo[segment.start : cut]
         segment.key = segment.key[:length]
         segment.kind, segment.entries, segment.category = "word", (), ""
         self.segments.insert(place + 1, rest)
@@ -100,8 +100,8 @@ class Scene:
 
     def join(self, first: int, last: int) -> Segment:
         """Make one segment of the segments from one place to another (included)."""
-        segment, end = self.segments[first], self.segments[last]
-        segment.end, segment.behind = end.end, end.behind
+        segment = self.segments[first]
+        segment.end = self.segments[last].end
         segment.text = self.repo[segment.start : segment.end]
         segment.key = "".join(part.key for part in self.segments[first : last + 1])
         del self.segments[first + 1 : last + 1]

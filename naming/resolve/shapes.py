@@ -21,7 +21,7 @@ def settle_shapes(scene: Scene) -> None:
     """Decide numeric items whose shape alone (or nearly) says what they are."""
     for place, segment in scene.undecided():
         handler = _HANDLERS.get(segment.kind)
-        if handler is not None and not _lexical(segment):
+        if handler is not None and not (segment.entries and _lexical(segment)):
             handler(scene, place, segment)
 
 

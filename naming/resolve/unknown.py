@@ -29,7 +29,11 @@ _GENERIC = frozenset(
 def settle_unknown(scene: Scene) -> None:
     """Decide whatever is left: counters, products, titles, other words."""
     segments = scene.segments
-    known = any(segment.category not in _TELLS_NOTHING for segment in segments)
+    known = False
+    for segment in segments:
+        if segment.category not in _TELLS_NOTHING:
+            known = True
+            break
     if not known and _is_title(scene):
         return
     opening = segments[0] if segments else None
@@ -42,7 +46,10 @@ def settle_unknown(scene: Scene) -> None:
         and not scene.architectures()
     ):
         decide(opening, "product", scene.folded[opening.start : opening.end])  # `anything-v4.5`
-    if all(segment.category for segment in segments):
+    for segment in segments:
+        if not segment.category:
+            break
+    else:
         return
     head = _head(scene)
     for place, segment in scene.undecided():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from naming.lexicon import Entry
-from naming.resolve.languages import MAJOR, instruct_or_italian, is_language, settle_code
+from naming.resolve.languages import CODE_LENGTH, MAJOR, instruct_or_italian, is_language, settle_code
 from naming.resolve.scene import Scene, decide, meaning
 from naming.segment import Segment
 
@@ -14,6 +14,9 @@ _TAG_PRIORITY = ("dataset", "adaptation", "organization")
 _TRANSLATION = frozenset(["mt", "nmt", "translation", "translator", "translate", "mmt"])
 _WRITTEN = frozenset(["product", "other", "size"])
 """Categories whose value is the word as written."""
+_NUMBERS = frozenset(["integer", "dotted"])
+_CONDITIONAL = frozenset(["language", "size", "task"])
+"""Categories whose meanings need a look at the rest of the name even where they are no ordinary words."""
 QUANTIZED_BITS = 8
 """Types of at most so many bits are not trained in or cast to: the weights were quantized with scales."""
 
@@ -21,23 +24,30 @@ QUANTIZED_BITS = 8
 def settle_words(scene: Scene) -> None:
     """Decide words that the lexicons know."""
     keys = {segment.key for segment in scene.segments}
-    scene.translation = not keys.isdisjoint(_TRANSLATION) or any(
-        segment.category == "architecture" and segment.value in ("marian", "m2m_100") for segment in scene.segments
+    scene.translation = not keys.isdisjoint(_TRANSLATION) or (
+        "seq2seq" in scene.domains
+        and any(
+            segment.category == "architecture" and segment.value in ("marian", "m2m_100") for segment in scene.segments
+        )
     )
-    for place, segment in scene.undecided():
-        if not segment.entries or segment.kind in ("integer", "dotted"):
+    for place, segment in enumerate(scene.segments):
+        if segment.category or not segment.entries or segment.kind in _NUMBERS:
             continue
-        if settle_code(scene, place, segment):
+        key = segment.key
+        if len(key) <= CODE_LENGTH and settle_code(scene, place, segment):
             continue
-        if segment.key in TEACHERS and _teaches_or_is_mentioned(scene, place, segment):
+        if key in TEACHERS and _teaches_or_is_mentioned(scene, place, segment):
             continue
         for entry in _in_tag_order(segment) if scene.timm and segment.start > scene.tag_from else segment.entries:
             category = entry.category
-            if category != "architecture" and _fits(scene, place, segment, category, entry):
+            if category == "architecture":
+                continue
+            if not (entry.word or category in _CONDITIONAL) or _fits(scene, place, segment, category, entry):
                 value = scene.folded[segment.start : segment.end] if category in _WRITTEN else None
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
-    _publishers(scene)
+    if scene.timm:
+        _publishers(scene)
     if "fine" in keys and scene.segments[-1].key == "fine" and scene.architectures():
         decide(scene.segments[-1], "adaptation", "finetuned")
     if "it" in keys:
@@ -68,10 +78,9 @@ def _teaches_or_is_mentioned(scene: Scene, place: int, segment: Segment) -> bool
 
 def _publishers(scene: Scene) -> None:
     """The first word of timm's tag is the publisher, unless it is a recipe or a data set."""
-    if scene.timm:
-        first = next((segment for segment in scene.segments if segment.start > scene.tag_from), None)
-        if first is not None and first.kind == "word" and first.category in ("", "other"):
-            decide(first, "organization", first.key)
+    first = next((segment for segment in scene.segments if segment.start > scene.tag_from), None)
+    if first is not None and first.kind == "word" and first.category in ("", "other"):
+        decide(first, "organization", first.key)
 
 
 def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entry) -> bool:
