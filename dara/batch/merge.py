@@ -7,9 +7,11 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
+from dara.batch.clusters import cluster_shards
 from dara.batch.plan import Plan
 from dara.batch.shard import read_shard, sync_folder
 from dara.batch.tables import TABLES, schema_of
@@ -109,23 +111,36 @@ def merge(plan: Plan, folder: Path, out: Path, progress: Callable[[int], object]
         pyarrow.ArrowException: a shard is damaged.
     """
     totals = Totals()
+    clusters = cluster_shards(plan, folder)
     for name in TABLES:
-        with replaced(out / f"{name}.parquet") as stream:
-            _write(name, plan, folder, stream, totals)
+        groups = _groups(name, plan, folder, totals)
+        _write(out, name, map(clusters.mark, groups) if name == "packages" else groups)
         progress(1)
-    summary = totals.document(plan)
+    _write(out, "graphs", _tables("graphs", clusters.graph_rows()))
+    _write(out, "clusters", _tables("clusters", clusters.cluster_rows()))
+    summary = {**totals.document(plan), "clusters": clusters.document()}
     write_json(out / "summary.json", summary)
     write_json(out / "run.json", plan.document())
     return summary
 
 
-def _write(name: str, plan: Plan, folder: Path, stream: IO[bytes], totals: Totals) -> None:
+def _write(out: Path, name: str, groups: Iterable[Any]) -> None:
     import pyarrow.parquet as pq
 
-    schema = schema_of(name)
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for group in _groups(name, plan, folder, totals):
+    with (
+        replaced(out / f"{name}.parquet") as stream,
+        pq.ParquetWriter(stream, schema_of(name), compression="zstd") as writer,
+    ):
+        for group in groups:
             writer.write_table(group, row_group_size=max(1, len(group)))
+
+
+def _tables(name: str, rows: Iterator[dict[str, Any]]) -> Iterator[Any]:
+    """Rows as tables of a row group."""
+    import pyarrow as pa
+
+    while some := list(islice(rows, ROW_GROUP)):
+        yield pa.Table.from_pylist(some, schema=schema_of(name))
 
 
 def _groups(name: str, plan: Plan, folder: Path, totals: Totals) -> Iterator[Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dara.batch.tables import TABLES
+from dara.batch.tables import RESULTS
 from dara.cli import main
 from dara.cli.batch import summary_text
 
@@ -62,9 +62,7 @@ def test_complete(batch: Run, models: Path, tmp_path: Path) -> None:
     assert done.code == 0, "a snapshot always has findings; they fail a run only when that is asked for"
     assert done.err == "", "progress is for terminals"
     assert done.out.splitlines()[0] == "2 packages of 3 entries; 1 could not be read"
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *(f"{name}.parquet" for name in TABLES), "run.json", "summary.json",
-    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(RESULTS)
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["verdicts"]["defective"] == 1
     assert summary["findings"]["by_code"] == {"DAR101": {"error": 1}}
