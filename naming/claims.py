@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from naming._fast import claim
 from naming.domains import domain_of
@@ -27,47 +27,42 @@ _SIMPLE = {
 
 def claims_of(scene: Scene) -> list[Claim]:
     """Claims of a resolved name, in the order of the name."""
-    claims: list[tuple[int, Claim]] = []
+    claims: list[Claim] = []
     mains = 0
-    quantized = False
+    quantized: dict[int, list[Claim]] = {}
     for segment in scene.segments:
         if segment.role == "main":
             mains += 1
+        elif segment.category == "quantization" and not quantized:
+            for start, made in _quantization(scene):
+                quantized.setdefault(start, []).append(made)
     for place, segment in enumerate(scene.segments):
         category = segment.category
         kind = _SIMPLE.get(category)
         if kind is not None:
-            claims.append((segment.start, claim(kind, segment.value, segment.text)))
+            claims.append(claim(kind, segment.value, segment.text))
             continue
         maker = _MAKERS.get(category)
         if maker is not None:
-            claims += [(segment.start, made) for made in maker(scene, place, segment, mains)]
-        elif category == "quantization":
-            quantized = True
-    if quantized:
-        claims += _quantization(scene)
-        claims.sort(key=_position)
-    return [made for _, made in claims]
-
-
-def _position(pair: tuple[int, Claim]) -> int:
-    return pair[0]
+            claims += maker(scene, place, segment, mains)
+        elif category == "quantization" and segment.start in quantized:
+            claims += quantized[segment.start]
+    return claims
 
 
 def _text(scene: Scene, first: Segment, last: Segment | None = None) -> str:
     return scene.repo[first.start : (last or first).end]
 
 
-def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     entry = segment.entry
     last = segment
     if segment.note not in ("", "converted") and scene.category(place + 1) == "version":
         last = scene.segments[place + 1]
     if segment.role == "backbone":
-        yield _backbone(scene, place, segment)
-        return
+        return (_backbone(scene, place, segment),)
     if segment.role == "main" and entry is not None and _is_vague_brand(scene, segment):
-        return
+        return ()
     modality: Modality = "stated"
     if segment.role == "main" and _is_one_of_several(scene, segment, mains):
         modality = "ambiguous"
@@ -76,8 +71,8 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[
     if (entry is not None and entry.get("strength") == "usual") or segment.key in _VAGUE:
         modality = "ambiguous"
     accepts = accepts_of(segment)
-    text = _text(scene, segment, last)
-    yield claim("family", accepts[0], text, modality, segment.role, accepts)
+    text = segment.text if last is segment else _text(scene, segment, last)
+    return (claim("family", accepts[0], text, modality, segment.role, accepts),)
 
 
 def _is_one_of_several(scene: Scene, segment: Segment, mains: int) -> bool:
@@ -124,18 +119,18 @@ def _backbone(scene: Scene, place: int, segment: Segment) -> Claim:
     return claim("backbone", value, _text(scene, segment, last), "stated", "backbone", accepts_of(segment))
 
 
-def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     entry = segment.entry
     if entry is None or mains or not entry.get("family"):
-        return
+        return ()
     if any(
         s.category == "architecture" and s.role not in ("teacher", "base") for s in scene.segments
     ) or _is_vague_brand(scene, segment):
-        return
+        return ()
     modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
     family = entry.get("family")
     accepts = tuple(dict.fromkeys((family, *entry.get("accepts", ()))))
-    yield claim("family", family, segment.text, modality, "main", accepts)
+    return (claim("family", family, segment.text, modality, "main", accepts),)
 
 
 def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
@@ -145,8 +140,12 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
     family in it (`declutr`), or no size shows that a language model is meant.
     """
     entry = segment.entry
-    if entry is None or any(meaning.category == "dataset" for meaning in segment.entries):
+    if entry is None:
         return True
+    if len(segment.entries) > 1:
+        for meaning in segment.entries:
+            if meaning.category == "dataset":
+                return True
     accepts = entry.get("accepts", ())
     if not entry.get("family") and len(accepts) >= MANY_TYPES and str(entry.value) not in accepts:
         return not _STEM.search(segment.key)  # a method over any encoder (`splade`)
@@ -177,56 +176,63 @@ def _after_another_brand(scene: Scene, segment: Segment) -> bool:
     return first.entry is None or first.entry.get("family") != (segment.entry and segment.entry.get("family"))
 
 
+_PATCH = re.compile(r"patch(\d{1,3})")
+_PAIR = re.compile(r"(\d{2,4})x(\d{2,4})")
 MANY_TYPES = 6
 """Types from which a word without a type of its own is a method, not a family."""
 _STEM = re.compile(r"bert|bart|electra|t5|gpt|former|xlm|pegasus|roberta|bird|minilm|mpnet|led\b")
 """Family words inside brands of encoders and encoder-decoders."""
 
 
-def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _size(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     role = "main"
     for other in reversed(scene.segments[:place]):
         if other.category == "architecture":
             role = other.role or "main"
             break
-    yield claim("size", segment.value, segment.text, "stated", role)
+    return (claim("size", segment.value, segment.text, "stated", role),)
 
 
-def _parameters(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _parameters(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     value = segment.value
-    yield claim("parameters", value, segment.text)
+    stated = claim("parameters", value, segment.text)
     if isinstance(value, dict) and "experts" in value:
-        yield claim("experts", value["experts"], segment.text)
+        return stated, claim("experts", value["experts"], segment.text)
+    return (stated,)
 
 
-def _input(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _input(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     value = segment.value
     if isinstance(value, int):
-        yield claim("image_size", value, segment.text)
-    elif isinstance(value, str):
-        patch = re.fullmatch(r"patch(\d{1,3})", value)
-        pair = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
-        if patch:
-            yield claim("patch_size", int(patch[1]), segment.text)
-        elif pair:
-            sides = [int(pair[1]), int(pair[2])]
-            yield claim("image_size", sides[0] if sides[0] == sides[1] else sides, segment.text)
-        elif value in ("cased", "uncased"):
-            yield claim("casing", value, segment.text)
+        return (claim("image_size", value, segment.text),)
+    if not isinstance(value, str):
+        return ()
+    if value in ("cased", "uncased"):
+        return (claim("casing", value, segment.text),)
+    patch = _PATCH.fullmatch(value)
+    if patch:
+        return (claim("patch_size", int(patch[1]), segment.text),)
+    pair = _PAIR.fullmatch(value)
+    if pair:
+        sides = [int(pair[1]), int(pair[2])]
+        return (claim("image_size", sides[0] if sides[0] == sides[1] else sides, segment.text),)
+    return ()
 
 
-def _adaptation(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _adaptation(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     if segment.value in _ADAPTERS and not any(other.value == "merged" for other in scene.segments):
-        yield claim("adapter", segment.value, segment.text)
+        return (claim("adapter", segment.value, segment.text),)
+    return ()
 
 
-def _other(scene: Scene, place: int, segment: Segment, mains: int) -> Iterable[Claim]:
+def _other(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[Claim]:
     if segment.kind == "labels" and segment.category == "other":
         found = re.match(r"\d+", segment.key)
         if found and not segment.key.endswith(("way", "stars", "star")):
-            yield claim("num_labels", int(found[0]), segment.text)
+            return (claim("num_labels", int(found[0]), segment.text),)
     elif segment.key in ("moe", "dense"):
-        yield claim("experts", segment.key, segment.text)
+        return (claim("experts", segment.key, segment.text),)
+    return ()
 
 
 def _quantization(scene: Scene) -> list[tuple[int, Claim]]:
@@ -275,7 +281,7 @@ def quantization_facts(segment: Segment) -> tuple[str, float | None]:
     return "", None
 
 
-_MAKERS: dict[str, Callable[[Scene, int, Segment, int], Iterable[Claim]]] = {
+_MAKERS: dict[str, Callable[[Scene, int, Segment, int], Sequence[Claim]]] = {
     "architecture": _family, "product": _product, "size": _size, "parameters": _parameters, "input": _input,
     "adaptation": _adaptation, "other": _other, "training": _other,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from naming._fast import component, parsed_name
 from naming._spacy import load_spacy
@@ -120,8 +120,9 @@ class NameSpans:
     def __call__(self, doc: Doc) -> Doc:
         """Add the span group to one resolved document."""
         doc.spans[self.key] = [
-            doc.char_span(segment.start, segment.end, label=segment.category)
+            span
             for segment in doc.user_data[_SCENE].segments
+            if (span := doc.char_span(segment.start, segment.end, label=segment.category)) is not None
         ]
         return doc
 
@@ -215,7 +216,7 @@ def parse_names(
         NameRefused: a string is no name and `on_refused` is not given.
     """
     nlp = pipeline()
-    outline = nlp.tokenizer.outline
+    outline = cast("NameTokenizer", nlp.tokenizer).outline
     # A document lives until its record is made, and adds no strings to the vocabulary: nothing grows over the stream.
     outlines = ((outline(split_owner(name)[1]), name) for name in _accepted(names, on_refused))
     docs = nlp.pipe(outlines, as_tuples=True, batch_size=batch_size, disable=_NOT_FOR_RECORDS)
