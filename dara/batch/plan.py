@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.resources
 import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,7 @@ from dara.settings import Settings
 SHARD: Final = 1_000
 """Entries of a shard: about a second of work, which is what a killed run loses per process."""
 _BLOCK: Final = 1 << 20
+_PACKAGES: Final = ("naming", "clustering", "corpora", "dara")
 _LIBRARIES: Final = ("numpy", "pyarrow", "spacy", "networkx", "scikit-learn")
 
 
@@ -77,7 +80,29 @@ def versions() -> dict[str, str]:
     found = {"dara": __version__, "python": platform.python_version(), "fingerprint": VERSION}
     found.update((name, importlib.metadata.version(name)) for name in _LIBRARIES)
     found["reference"] = blake2b(INDEX_FILE.read_bytes(), digest_size=8).hexdigest()
+    found["program"] = program_digest()
     return found
+
+
+@cache
+def program_digest() -> str:
+    """Digest of the code and the data files of this program as they were when it was first asked for.
+
+    A version says little about a checkout that somebody works in; a run that goes on must not mix the answers of two
+    programs.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = blake2b(digest_size=8)
+    for package in _PACKAGES:
+        root = Path(str(importlib.resources.files(package)))
+        files = (path for path in root.rglob("*") if "__pycache__" not in path.parts and path.is_file())
+        for path in sorted(files, key=lambda path: path.relative_to(root).as_posix()):
+            content = blake2b(path.read_bytes(), digest_size=16).digest()
+            name = f"{package}/{path.relative_to(root).as_posix()}".encode("utf-8", "backslashreplace")
+            digest.update(len(name).to_bytes(4, "little") + name + content)
+    return digest.hexdigest()
 
 
 def snapshot_identity(path: Path) -> str:

@@ -110,7 +110,8 @@ def _judge(
 ) -> None:
     """Brings all shards into the folder, of a snapshot that stayed as it was."""
     try:
-        engine.run(Work(source, plan, workspace.shards, workspace.store), shards, listener.advance)
+        work = Work(source, plan, workspace.shards, workspace.store, snapshot)
+        engine.run(work, shards, listener.advance)
     except PackageError as error:
         _check_unchanged(plan, snapshot)
         raise IncompleteAuditError(str(error)) from error

@@ -102,6 +102,8 @@ class Work:
     """Where finished shards are kept."""
     store: Path | None = None
     """The file of remembered graph readings."""
+    snapshot: Path | None = None
+    """Where the snapshot lies, for engines whose workers may be on machines that have another one there."""
 
 
 class Worker:
@@ -120,6 +122,17 @@ class Worker:
             OSError: a shard cannot be written.
             PackageError: the snapshot cannot be read.
         """
+        for number, content in self.shards(shards):
+            write_shard(self._work.folder, number, content)
+            first, stop = self._work.plan.span(number)
+            done(stop - first)
+
+    def shards(self, shards: Sequence[int]) -> Iterator[tuple[int, dict[str, bytes]]]:
+        """Numbers and contents of shards that follow each other.
+
+        Raises:
+            PackageError: the snapshot cannot be read.
+        """
         plan = self._work.plan
         start, stop = plan.span(shards[0])[0], plan.span(shards[-1])[1]
         entries = self._work.source.packages(start, stop)
@@ -133,8 +146,7 @@ class Worker:
                 at += len(items)
             if at != last:
                 raise ShortSnapshotError(f"entry {at + 1:,} of {plan.total:,} is not there any more")
-            write_shard(self._work.folder, number, rows)
-            done(last - first)
+            yield number, {name: _encoded(name, rows[name]) for name in PARTS}
 
     def close(self) -> None:
         """Closes the store."""
@@ -159,22 +171,19 @@ def finished(folder: Path, shards: int) -> frozenset[int]:
     return frozenset(number for number in range(shards) if f"{number:07d}" in names)
 
 
-def write_shard(folder: Path, number: int, rows: Mapping[str, Sequence[Row]]) -> None:
-    """Writes the tables of a shard under another name, makes them durable, and gives them their name.
+def write_shard(folder: Path, number: int, content: Mapping[str, bytes]) -> None:
+    """Writes the files of a shard under another name, makes them durable, and gives them their name.
 
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
-    import pyarrow as pa
-
     final = shard_folder(folder, number)
     temporary = folder / f".{final.name}.{os.getpid()}"
     try:
         temporary.mkdir()
-        for name in PARTS:
-            table = pa.Table.from_pylist([dict(row) for row in rows[name]], schema=schema_of(name))
+        for name, data in content.items():
             with (temporary / f"{name}.arrow").open("xb") as stream:
-                _write_table(table, stream)
+                stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
         sync_folder(temporary)
@@ -185,12 +194,16 @@ def write_shard(folder: Path, number: int, rows: Mapping[str, Sequence[Row]]) ->
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_table(table: Any, stream: Any) -> None:
+def _encoded(name: str, rows: Sequence[Row]) -> bytes:
+    """Rows of a table as an Arrow stream."""
     import pyarrow as pa
 
+    table = pa.Table.from_pylist(rows, schema=schema_of(name))
+    sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with pa.ipc.new_stream(stream, table.schema, options=options) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def read_shard(folder: Path, number: int, table: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -23,8 +22,11 @@ def batch(
     ],
     *,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder for the tables.")],
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [the processors of this machine]")] = None,
-    engine: Annotated[Literal["local"], typer.Option(help="Who does the work.")] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes. [as many as processors]")] = None,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="Processes here, or a Ray cluster: the one that is there, or a new one."),
+    ] = "local",
     restart: Annotated[bool, typer.Option("--restart", help="Replace what OUT holds of an earlier run.")] = False,
     select: Select = None,
     ignore: Ignore = None,
@@ -48,7 +50,7 @@ def batch(
         result = run_batch(
             snapshot,
             output,
-            engine=ENGINES[engine](workers or processors()),
+            engine=ENGINES[engine](workers),
             settings=settings,
             restart=restart,
             listener=progress,
@@ -64,13 +66,6 @@ def batch(
     limit = settings.fail_severity
     if limit is not None and any(found[word] for word in ("note", "warning", "error")[limit - 1 :]):
         raise typer.Exit(1)
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def summary_text(summary: dict[str, Any], out: Path) -> str:

@@ -21,10 +21,11 @@ from clustering.declared.config import read_config
 from corpora.errors import PackageError
 from dara.audit import audit
 from dara.batch import merge as merging
-from dara.batch.engines import ENGINES, Engine, LocalEngine, Progress, in_runs
+from dara.batch.engines import ENGINES, Engine, LocalEngine, Progress
+from dara.batch.engines.interface import in_runs
 from dara.batch.run import run_batch
 from dara.batch.shard import Work, Worker
-from dara.batch.tables import TABLES, column_names
+from dara.batch.tables import RESULTS, TABLES, column_names
 from dara.batch.workspace import HIDDEN, Workspace
 from dara.errors import IncompleteAuditError, UsageError
 from dara.examples import write_examples
@@ -32,7 +33,6 @@ from dara.settings import Settings
 
 BERT = {"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": 768, "num_hidden_layers": 12}
 LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 32}
-RESULTS = [*(f"{name}.parquet" for name in TABLES), "run.json", "summary.json"]
 pytest.importorskip("pyarrow")
 
 
@@ -207,7 +207,7 @@ ORIGINAL = merging.replaced
 def test_stopped_between_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = snapshot(tmp_path, many())
     run_batch(source, tmp_path / "whole", engine=LocalEngine(1), shard=4)
-    for left in range(5):
+    for left in range(len(RESULTS)):
         out = tmp_path / f"out{left}"
         with monkeypatch.context() as patch:
             written: list[str] = []
@@ -348,7 +348,7 @@ def test_workers_are_bounded(workers: int) -> None:
 @pytest.mark.parametrize("missing", [set(), {0}, {3, 4}, set(range(1, 100, 2))])
 def test_runs_of_shards_cover_all_once(workers: int, enterable: bool, missing: set[int]) -> None:
     shards = [number for number in range(100) if number not in missing]
-    runs = in_runs(shards, workers, enterable)
+    runs = in_runs(shards, workers, 16, enterable)
     assert [number for run in runs for number in run] == shards
     assert all(run == list(range(run[0], run[-1] + 1)) for run in runs)
     assert len(runs) >= min(workers, len(shards))

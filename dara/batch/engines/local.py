@@ -1,4 +1,4 @@
-"""Who judges the shards. An engine brings every asked shard into the folder of the run, in any order."""
+"""Processes on this machine."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
+from dara.batch.engines.interface import Engine, Progress, enterable, in_runs
 from dara.batch.shard import Work, Worker
 from dara.errors import IncompleteAuditError, UsageError
-
-Progress = Callable[[int], object]
-"""Called with the number of entries that were judged since the last call."""
 
 MOST_WORKERS: Final = 64
 """Beyond, the pipe to the processes would be the bottleneck: use several machines."""
@@ -24,35 +21,20 @@ _LONGEST: Final = 16
 """Shards that a process judges in one go; a source that can be entered anywhere loses nothing by short runs."""
 
 
-class Engine(ABC):
-    """Judges shards."""
-
-    name: ClassVar[str]
-
-    @abstractmethod
-    def run(self, work: Work, shards: Sequence[int], progress: Progress) -> None:
-        """Judges the shards.
-
-        Raises:
-            OSError: a shard cannot be written.
-            PackageError: the snapshot cannot be read.
-            IncompleteAuditError: a process died.
-        """
-
-
 class LocalEngine(Engine):
     """Processes on this machine; one worker needs no process beside this one."""
 
     name = "local"
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int | None = None) -> None:
+        workers = min(processors(), MOST_WORKERS) if workers is None else workers
         if not 1 <= workers <= MOST_WORKERS:
             raise UsageError(f"workers is a number from 1 to {MOST_WORKERS}, not {workers}")
         self._workers = workers
 
     def run(self, work: Work, shards: Sequence[int], progress: Progress) -> None:
         """Judges the shards, each process some that follow each other."""
-        runs = in_runs(shards, self._workers, _enterable(work))
+        runs = in_runs(shards, self._workers, _LONGEST, enterable(work))
         if self._workers == 1 or len(runs) == 1:
             worker = Worker(work)
             try:
@@ -89,22 +71,11 @@ class LocalEngine(Engine):
                 pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _enterable(work: Work) -> bool:
-    """Whether the source can be entered in the middle without reading what comes before."""
-    return work.source.kind != "ptmtorrent" and not work.plan.snapshot.endswith(".gz")
-
-
-def in_runs(shards: Sequence[int], workers: int, enterable: bool) -> list[list[int]]:
-    """Shards in runs that follow each other, a few for each worker so that all finish at about the same time."""
-    longest = -(-len(shards) // (workers * (4 if enterable else 1))) if workers > 1 else len(shards)
-    longest = max(1, min(longest, _LONGEST) if enterable else longest)
-    runs: list[list[int]] = []
-    for number in sorted(shards):
-        if runs and number == runs[-1][-1] + 1 and len(runs[-1]) < longest:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return runs
+def processors() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 _worker: Worker | None = None
@@ -138,7 +109,3 @@ def _count(entries: int) -> None:
         _counter.value += entries
     if _stop.is_set():
         raise IncompleteAuditError("stopped")  # nobody hears it: the failure that stopped the run is told
-
-
-ENGINES: Final[dict[str, Callable[[int], Engine]]] = {LocalEngine.name: LocalEngine}
-"""Engines by name; each is made with the number of workers."""
