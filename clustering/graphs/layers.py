@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clustering.tensors import Tensor, TensorListing
 
@@ -85,25 +86,32 @@ def _is_buffer(tensor: Tensor, last: str) -> bool:
 def star_name(name: str) -> tuple[str, tuple[int, ...]]:
     """The name with containers removed and indices starred, and the indices."""
     name = name.removesuffix(":0").replace("_._", ".")  # TensorFlow writes `layer_._3`
+    pieces = name.replace("/", ".").split(".")
+    if _TF_WRAPPER.match(pieces[0]):
+        del pieces[0]
     parts: list[str] = []
     indices: list[int] = []
-    for position, part in enumerate(_SPLIT.split(name)):
-        if part.isdecimal():
-            indices.append(int(part[:9]))
-            parts.append("*")
-            continue
-        if part in CONTAINERS or (position == 0 and _TF_WRAPPER.match(part)):
-            continue
-        found = _TRAILING_INDEX.search(part)
-        if found:
-            indices.append(int(found.group(1)[:9]))
-            parts.append(part[: found.start()])
-            parts.append("*")
-            continue
-        parts.append(part)
+    for piece in pieces:
+        kept, index = _star_piece(piece)
+        parts += kept
+        if index is not None:
+            indices.append(index)
     if parts:
         parts[-1] = _WORDS.get(parts[-1], parts[-1])
     return ".".join(parts), tuple(indices)
+
+
+@lru_cache(maxsize=16_384)
+def _star_piece(piece: str) -> tuple[tuple[str, ...], int | None]:
+    """What one path component becomes, and its index; remembered, since 100,000 names are made of few words."""
+    if piece.isdecimal():
+        return ("*",), int(piece[:9])
+    if piece in CONTAINERS:
+        return (), None
+    found = _TRAILING_INDEX.search(piece)
+    if found:
+        return (piece[: found.start()], "*"), int(found.group(1)[:9])
+    return (piece,), None
 
 
 def roots_of(parameters: tuple[Parameter, ...]) -> frozenset[str]:
@@ -132,8 +140,23 @@ def _torch_axes(tensor: Tensor, form: str) -> tuple[int, ...]:
     return shape
 
 
+_recent: tuple[tuple[Tensor, ...], str, tuple[Parameter, ...]] = ((), "", ())
+"""The last answer of `parameters_of`: fingerprint, family and parts of one package ask for the same one after another.
+One tuple, replaced as a whole, so that threads see the old or the new one."""
+
+
 def parameters_of(listing: TensorListing) -> tuple[Parameter, ...]:
     """The listing's parameters in their stored order; buffers and further names of one storage are left out."""
+    global _recent  # noqa: PLW0603  # a memory of one, by identity of an immutable tuple
+    tensors, form, known = _recent
+    if tensors is listing.tensors and form == listing.format:
+        return known
+    found = _in_block_order(_parameters(listing))
+    _recent = listing.tensors, listing.format, found
+    return found
+
+
+def _parameters(listing: TensorListing) -> list[Parameter]:
     found: list[Parameter] = []
     storages: set[str] = set()
     for tensor in listing.tensors:
@@ -142,14 +165,17 @@ def parameters_of(listing: TensorListing) -> tuple[Parameter, ...]:
                 continue
             storages.add(tensor.storage)
         star, indices = star_name(tensor.name)
-        if _is_buffer(tensor, star.rsplit(".", 1)[-1]):
+        if _is_buffer(tensor, star[star.rfind(".") + 1 :]):
             continue
         found.append(Parameter(star, indices, _torch_axes(tensor, listing.format), tensor.name))
-    return _in_block_order(found)
+    return found
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name[:512])]
+def _natural(name: str) -> list[str | int]:
+    """Text and numbers by turns, always beginning with a text, so that equal places hold equal types."""
+    pieces: list[str | int] = list(_DIGITS.split(name[:512]))
+    pieces[1::2] = map(int, pieces[1::2])
+    return pieces
 
 
 def _in_block_order(parameters: list[Parameter]) -> tuple[Parameter, ...]:
