@@ -1,4 +1,15 @@
-"""Truthful packages made untruthful in one respect, by renaming them or by swapping weights under a configuration."""
+"""Truthful packages made untruthful in one respect, by renaming them or by swapping weights under a configuration.
+
+A change counts only where a reader would call the new name wrong. Left out, because they would not:
+
+- a context length behind a data set (`gptj-mnli-128k`): examples, not tokens;
+- a context length where the configuration limits none (ALiBi, state space models): 4 of the 74 packages with a context
+  that could be changed; DAR207 says there that it cannot tell;
+- counts, layers and contexts of fixtures (`tiny-llama-test`), whose dimensions are arbitrary on purpose: 1 package;
+- a count behind a data set, where a number with a b is read as a part of it.
+
+A backbone's word in the name of a plain network (`resnet-50`) is its family and size, and judged as such.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +20,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clustering.facts import Fact, Facts
+from dara.rules.common.exempt import is_toy, resized_on_purpose
 from dara.rules.common.families import accepted, squash
 from dara.rules.common.numbers import numbers_in
 from dara.rules.common.tables import table
+from dara.rules.contradicted_context import unbounded
 from dara.rules.contradicted_task import head_facts, heads_of
 from dara.subject import Subject
 from naming.records import Claim, ParsedName
@@ -62,6 +75,12 @@ def _swap(parsed: ParsedName, claim: Claim, word: str) -> str | None:
     if (before and before[-1].isalnum()) or (after and after[0].isalnum()):
         return None
     return before + word + after
+
+
+def _arbitrary(parsed: ParsedName, subject: Subject) -> bool:
+    """Whether the package says that its dimensions are no model's: a fixture, or resized on purpose."""
+    named = replace(subject, parsed=parsed)
+    return is_toy(named) or resized_on_purpose(named)
 
 
 def _family(subject: Subject) -> Fact | None:
@@ -115,7 +134,7 @@ def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterat
 def _counts(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
     fact, claims = subject.facts.best("parameters"), parsed.claims_of("parameters")
     last = parsed.components[-1].category if parsed.components else ""
-    if fact is None or len(claims) > 1 or subject.listing is None or last == "dataset":
+    if fact is None or len(claims) > 1 or subject.listing is None or last == "dataset" or _arbitrary(parsed, subject):
         return  # behind a data set a number with a b is read as a part of it
     for word in draw.sample(COUNTS, 6):
         number = float(word[:-1]) * (1e9 if word[-1] == "b" else 1e6)
@@ -128,7 +147,7 @@ def _counts(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterat
 
 def _layers(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
     fact = subject.facts.best("layers")
-    if fact is None or not isinstance(fact.value, int) or "depths" in subject.facts:
+    if fact is None or not isinstance(fact.value, int) or "depths" in subject.facts or _arbitrary(parsed, subject):
         return
     claims = parsed.claims_of("layers")
     for count in draw.sample((2, 4, 6, 8, 10, 12, 16, 18, 24, 36), 4):
@@ -152,10 +171,10 @@ def _backbones(parsed: ParsedName, subject: Subject, _draw: random.Random) -> It
     found = re.search(r"resnet-?(50|101)", parsed.repo)
     if found:
         other = {"50": "101", "101": "50"}[found[1]]
-        yield _renamed(
-            "backbone", parsed, subject, parsed.repo.replace(found[0], f"resnet-{other}"), "DAR103", "DAR203"
-        )
-        yield _renamed("backbone", parsed, subject, parsed.repo.replace(found[0], "swin-tiny"), "DAR103")
+        plain = () if parsed.claims_of("backbone") else ("DAR101", "DAR202")
+        for word in (f"resnet-{other}", "swin-tiny"):
+            repo = parsed.repo.replace(found[0], word)
+            yield _renamed("backbone", parsed, subject, repo, "DAR103", "DAR203", *plain)
 
 
 def _quantizations(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
@@ -267,6 +286,9 @@ def _contexts(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Ite
         and max(positions) >= 2048
         and "text-generation" in str(subject.facts.best("task"))
         and not parsed.claims_of("context")
+        and (parsed.components[-1].category if parsed.components else "") != "dataset"
+        and not unbounded(subject)
+        and not _arbitrary(parsed, subject)
     ):
         for word in ("32k", "128k", "200k"):
             if int(word[:-1]) * 1000 > 2 * max(positions):

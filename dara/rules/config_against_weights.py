@@ -97,16 +97,16 @@ class ConfigAgainstWeights(Rule):
     def _alien(self, subject: Subject, evidence: FamilyEvidence) -> Iterator[Outcome]:
         """The weights are of no family that is surely told, and surely not of the declared one."""
         declared = escape(evidence.declared_name)
-        if "auto_map" in (subject.config or {}) or not is_alien(subject, spelling(subject, evidence.declared_name)):
+        instead = evidence.measured.model_type if evidence.measured is not None else ""
+        own = spelling(subject, evidence.declared_name)
+        if "auto_map" in (subject.config or {}) or not is_alien(subject, own, instead):
             return
         yield self.finding(
             f"config.json declares {declared}, which explains neither the shapes nor the names of the weights",
             confidence=Confidence.MEDIUM,
             severity=Severity.WARNING,
             fact=evidence.declared_fact,
-            evidence=(Evidence("weights", f"nearest known family: {escape(evidence.measured.model_type)}"),)
-            if evidence.measured is not None
-            else (),
+            evidence=(Evidence("weights", f"nearest known family: {escape(instead)}"),) if instead else (),
         )
 
     def _contradiction(self, kind: str, declared: Fact, measured: Fact) -> Outcome:

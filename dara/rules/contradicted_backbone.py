@@ -66,7 +66,7 @@ class ContradictedBackbone(Rule):
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares each part that the name states with the part found in that role."""
         for claim, role in _stated(subject):
-            seen = _parts(subject, role)
+            seen = parts_in(subject, role)
             if not seen:
                 yield self.skipped(f"{quoted(claim.text)}: the package does not tell its {role}")
                 continue
@@ -140,7 +140,7 @@ def _fact(part: _Seen, role: str) -> Fact:
     return Fact(role, value, "measured" if part.measured else "declared", part.source)
 
 
-def _parts(subject: Subject, role: str) -> tuple[_Seen, ...]:
+def parts_in(subject: Subject, role: str) -> tuple[_Seen, ...]:
     """Parts in a role, measured ones first."""
     seen: list[_Seen] = []
     own_graph = subject.listing is not None

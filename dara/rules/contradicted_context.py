@@ -49,7 +49,7 @@ class ContradictedContext(Rule):
             return
         if is_adapter(subject) or is_toy(subject):
             yield self.skipped("adapters and fixtures keep the number of their origin")
-        elif _unbounded(subject):
+        elif unbounded(subject):
             yield self.skipped("positions are not limited by the configuration")
         else:
             yield from check_numbers(
@@ -62,7 +62,8 @@ def _reaches(claimed: Any, observed: Any) -> bool:
     return bool(wanted) and bool(have) and max(have) >= SHORTFALL * max(wanted)
 
 
-def _unbounded(subject: Subject) -> bool:
+def unbounded(subject: Subject) -> bool:
+    """Whether positions are not limited by the configuration."""
     config = subject.config or {}
     inner = config.get("attn_config")
     alibi = config.get("alibi") is True or (isinstance(inner, dict) and inner.get("alibi") is True)

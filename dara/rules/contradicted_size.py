@@ -11,6 +11,7 @@ from dara.findings import Confidence, Evidence, Finding, Held, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
 from dara.rules.common.families import FamilyEvidence, accepted, gather, squash
 from dara.rules.common.wording import listed, quoted
+from dara.rules.contradicted_backbone import parts_in
 from dara.rules.interface import Rule
 from dara.subject import Subject
 from naming.records import Claim
@@ -43,7 +44,10 @@ class ContradictedSize(Rule):
 
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares size words with the published table of the package's family."""
-        backbones = " ".join(claim.text for claim in subject.claims("backbone"))  # their size is DAR103's to judge
+        # The size of a backbone that the package tells is DAR103's to judge.
+        backbones = (
+            " ".join(claim.text for claim in subject.claims("backbone")) if parts_in(subject, "backbone") else ""
+        )
         claims = [
             claim
             for claim in subject.claims("size")
@@ -78,7 +82,7 @@ class ContradictedSize(Rule):
         if fitting is not None:
             return self.held(claim, fitting[0])
         actual = variant_of(family, subject.facts)
-        if actual is not None and not actual.isalpha() and actual != word:
+        if actual is not None and actual.isalpha() != word.isalpha():
             return self.skipped(
                 f"{quoted(claim.text)}: {escape(family)} {actual} is another way of counting the same sizes"
             )

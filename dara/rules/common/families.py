@@ -11,6 +11,7 @@ from typing import Any, Final
 from clustering.facts import Fact
 from clustering.identity import FamilyMatch
 from dara.rules.common.graphs import could_be, spelling
+from dara.rules.common.tables import words
 from dara.subject import Subject
 from naming.records import Claim
 
@@ -184,7 +185,9 @@ def gather(subject: Subject) -> FamilyEvidence:
     spelled = spelling(subject, declared_name)
     known = bool(kinship is not None and declared_name and kinship.known(spelled))
     twins = {squash(name) for name in kinship.twins(spelled)} if kinship is not None and known else set()
-    seen = {squash(name) for name in (top.model_type, *top.twins)} if top else set()
+    twins -= words("containers")
+    # A container (`timm_wrapper`) holds any graph: that it could be one makes nothing alike.
+    seen = {squash(top.model_type), *({squash(name) for name in top.twins} - words("containers"))} if top else set()
     parts = _part_families(subject)
     apart = top is not None and known and not ({declared, class_family} | twins) & seen
     if top and apart and (declared in parts or could_be(subject, spelled, top.model_type)):

@@ -33,6 +33,12 @@ ALIEN_SHAPES: Final = 0.6
 ALIEN_NAMES: Final = 0.2
 """Truthful DEV packages explain at least .78 of the shapes and .5 of the names of their own family."""
 
+BETTER_SHAPES: Final = 0.2
+NO_NAMES: Final = 0.05
+OWN_NAMES: Final = 0.5
+"""A truthful package whose names were all changed has none of another family's names either: of the DEV packages whose
+own family explains less than .05 of the names none is explained to .5 by another."""
+
 MOST_FAMILIES: Final = 12
 """Families of one claim that are compared with a graph; a group word such as `qwen` accepts two dozen."""
 
@@ -57,11 +63,24 @@ def could_be(subject: Subject, family: str, instead: str) -> bool:
     return own.names >= other.names - NAMES_APART
 
 
-def is_alien(subject: Subject, family: str) -> bool:
-    """True when neither shapes nor names of the package could be those of a family, whatever else they are."""
-    fits = _fits(subject, (family,))
-    own = fits.get(family) if fits is not None else None
-    return own is not None and own.overlap < ALIEN_SHAPES and own.names < ALIEN_NAMES
+def is_alien(subject: Subject, family: str, instead: str = "") -> bool:
+    """True when neither shapes nor names of the package could be those of a family.
+
+    Whatever else they are; where another family explains both, less doubt about the shapes is enough, since large
+    models share many shapes by chance.
+    """
+    fits = _fits(subject, (family, instead) if instead else (family,)) or {}
+    own, other = fits.get(family), fits.get(instead)
+    if own is None:
+        return False
+    if own.overlap < ALIEN_SHAPES and own.names < ALIEN_NAMES:
+        return True
+    return (
+        other is not None
+        and own.overlap < other.overlap - BETTER_SHAPES
+        and own.names < NO_NAMES
+        and other.names > OWN_NAMES
+    )
 
 
 def same_graph(subject: Subject, families: tuple[str, ...]) -> bool:

@@ -143,6 +143,8 @@ def _apart(
     if evidence.declared in words("containers") and not evidence.components:
         reason = f"the parts of this {escape(evidence.declared_name)} are not declared"
         return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
+    if not evidence.declared and evidence.measured_set <= words("containers"):
+        return RuledClaim(claim, Ruling.UNKNOWN, best, "the graph is told only as one that a container may hold")
     if evidence.declared and not evidence.recognised and evidence.measured is None:
         reason = f"the declared family {escape(evidence.declared_name)} is not one that DARA knows"
         return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
@@ -150,7 +152,8 @@ def _apart(
     own = {series(name) for name in (evidence.declared, *evidence.measured_set) if name}
     if any(len(root) > 2 for root in roots & own):
         return RuledClaim(claim, Ruling.GENERATION, best)
-    named = tuple(spelling(subject, name) for name in claim.accepts or (str(claim.value),))
+    meant = [name for name in claim.accepts or (str(claim.value),) if squash(str(name)) not in words("containers")]
+    named = tuple(spelling(subject, name) for name in meant)
     if same_graph(subject, named):
         return RuledClaim(claim, Ruling.SIBLING, best)
     return RuledClaim(claim, Ruling.CONTRADICTED, best)
