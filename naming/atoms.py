@@ -11,6 +11,7 @@ from naming.text import is_word_character, plain
 _CHUNK = re.compile(r"[^\W_]+")
 _SEPARATORS = re.compile(r"([\W_]+)")
 _ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^A-Za-z0-9]+")
+_INNER_CAPITAL = re.compile(r"[^A-Z][A-Z]")
 _LETTERS_THEN_DIGITS = re.compile(r"([a-z]{3,12}?)(xs|ti|bigg|[sbmlhgtnx])(\d{1,3})$")
 """`vits8`: a family, its size and its patch."""
 _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
@@ -99,7 +100,8 @@ class Atoms:
             if folded.startswith(prefix) and self.lexicon.architecture(folded[len(prefix) :]):
                 cuts.add(len(prefix))
                 break
-        if not (chunk.islower() or chunk.isupper()):
+        capitals = [match.end() - 1 for match in _INNER_CAPITAL.finditer(chunk)]
+        if any(folded.startswith(self.lexicon.glue, place) for place in capitals):
             for family in self.lexicon.glue:
                 place = folded.rfind(family)
                 if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():

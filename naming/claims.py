@@ -100,13 +100,21 @@ def accepts_of(segment: Segment) -> tuple[str, ...]:
 
     The value of `donut` is donut, but its packages are of the type vision-encoder-decoder.
     """
-    accepts = segment.entry.get("accepts", ()) if segment.entry is not None else ()
     family = str(segment.value)
-    if accepts and family not in accepts[1:]:
-        family = accepts[0] if segment.entry is not None and not segment.entry.get("family") else family
-    elif accepts and segment.entry is not None and not segment.entry.get("family"):
-        family = accepts[0]
-    return tuple(dict.fromkeys((family, *accepts)))
+    if segment.entry is None:
+        return (family,)
+    facts = segment.entry.attributes
+    accepts: tuple[str, ...] = facts.get("accepts", ())
+    if not accepts:
+        return (family,)
+    return _with_usual(accepts[0] if not facts.get("family") else family, accepts)
+
+
+def _with_usual(family: str, accepts: tuple[str, ...]) -> tuple[str, ...]:
+    """The accepted types with the usual one first."""
+    if accepts and accepts[0] == family:
+        return accepts
+    return (family, *[accepted for accepted in accepts if accepted != family])
 
 
 def _backbone(scene: Scene, place: int, segment: Segment) -> Claim:
@@ -129,7 +137,7 @@ def _product(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence
         return ()
     modality: Modality = "implied" if entry.get("strength") == "always" else "ambiguous"
     family = entry.get("family")
-    accepts = tuple(dict.fromkeys((family, *entry.get("accepts", ()))))
+    accepts = _with_usual(family, entry.get("accepts", ()))
     return (claim("family", family, segment.text, modality, "main", accepts),)
 
 
@@ -146,16 +154,17 @@ def _is_vague_brand(scene: Scene, segment: Segment) -> bool:
         for meaning in segment.entries:
             if meaning.category == "dataset":
                 return True
-    accepts = entry.get("accepts", ())
-    if not entry.get("family") and len(accepts) >= MANY_TYPES and str(entry.value) not in accepts:
+    facts = entry.attributes
+    accepts = facts.get("accepts", ())
+    if not facts.get("family") and len(accepts) >= MANY_TYPES and str(entry.value) not in accepts:
         return not _STEM.search(segment.key)  # a method over any encoder (`splade`)
-    strength = entry.get("strength")
-    if strength is None and not entry.get("outside"):
+    strength = facts.get("strength")
+    if strength is None and not facts.get("outside"):
         return False
-    if entry.get("dataset"):
+    if facts.get("dataset"):
         return True
-    domain = domain_of(str(entry.get("family") or next(iter(entry.get("accepts", ())), "")))
-    if domain == "composite" and entry.get("outside"):
+    domain = domain_of(str(facts.get("family") or next(iter(accepts), "")))
+    if domain == "composite" and facts.get("outside"):
         return True
     if strength != "usual":
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -142,6 +143,7 @@ def _joined(old: Entry, new: Entry) -> Entry:
 
 
 def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     try:
         default = document["category"]
         for block in document["blocks"]:
@@ -154,7 +156,7 @@ def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
                 surfaces = list(attributes.get("aliases", ()))
                 if not attributes.get("only_aliases"):
                     surfaces.append(canonical)
-                facts = {key: fact for key, fact in attributes.items() if key not in ("aliases", "category")}
+                facts = _facts(attributes, shared)
                 known = {_squash(written)[0] for written in surfaces}
                 for written in dict.fromkeys(surfaces):
                     surface, joints = _squash(written)
@@ -168,6 +170,21 @@ def _entries(name: str, document: Mapping[str, Any]) -> Iterator[Entry]:
                         yield Entry.of(surface, category, canonical, facts or _NOTHING, joints)
     except (KeyError, TypeError, AttributeError) as error:
         raise LexiconError(f"{name}: not a lexicon ({error!r})") from error
+
+
+def _facts(attributes: Mapping[str, Any], shared: dict[tuple[str, ...], tuple[str, ...]]) -> dict[str, Any]:
+    """What a meaning carries of its entry: lists of types as tuples, equal ones shared."""
+    facts = {key: fact for key, fact in attributes.items() if key not in ("aliases", "category")}
+    if "accepts" in facts:
+        accepts = tuple(dict.fromkeys(map(sys.intern, facts["accepts"])))
+        facts["accepts"] = shared.setdefault(accepts, accepts)
+    for key in ("generations", "with"):
+        if key in facts:
+            facts[key] = {
+                word: _facts(variant, shared) if isinstance(variant, dict) else variant
+                for word, variant in facts[key].items()
+            }
+    return facts
 
 
 def _is_extended(written: str, surface: str, known: set[str], category: str, family: str) -> bool:

@@ -55,12 +55,16 @@ class Search:
         """Cut a chunk whose pieces are known; the same as `segments` of the chunk alone."""
         if len(pieces) == 1:
             key = pieces[0][2]
+            meanings = self.lexicon.index.get(key, ())
             if key.isalpha():
-                meanings = self.lexicon.index.get(key, ())
                 word = Segment(0, len(chunk), chunk, key, "word", meanings)
                 if not meanings or key.endswith(CONVERSIONS):
                     find_fused(word, self.lexicon)
                 return [word]
+            if key.isdigit():
+                shape = patterns.match(key, 0)
+                kind = shape[0] if shape is not None and shape[1] == len(key) else "word"
+                return [Segment(0, len(chunk), chunk, key, kind, meanings)]
         starts = [piece[0] for piece in pieces]
         ends = [piece[1] for piece in pieces]
         chunks = [0] * len(pieces)

@@ -27,10 +27,12 @@ _OPEN_WORDS = {
 """What begins an item of several chunks in naming.patterns (`max-length-512`, `q4_K_M`), and how the next begins."""
 _DIGITS = frozenset("0123456789")
 _NUMBERS = (*"0123456789", *(f"v{digit}" for digit in range(10)))
-_Reach: TypeAlias = tuple[tuple[str, ...], bool]
-"""Beginnings of what a chunk may belong together with, and whether units count."""
-_TO_NOTHING: _Reach = ((), False)
-_TO_ANY: _Reach = (("",), True)
+_Reach: TypeAlias = tuple[tuple[str, ...], bool, bool]
+"""Beginnings of what a chunk may belong together with; whether units and the rest of a number do; whether dates do."""
+_TO_NOTHING: _Reach = ((), False, False)
+_TO_ANY: _Reach = (("",), True, True)
+_DATE_PARTS = (2, 4)
+"""Digits of a date's parts; no other numbers belong together across a hyphen."""
 _BEGINNING = re.compile("[0-9]|(?:(?!v[0-9])[^0-9]){1,3}")
 _HAS_DIGIT = re.compile("[0-9]")
 _NUMBERED = re.compile("v?[0-9]+$")
@@ -102,7 +104,7 @@ class Segmenter:
             while reach is not _TO_NOTHING and place + 2 <= last:
                 behind = end + len(pieces[place + 1])
                 chunk = pieces[place + 2]
-                if not _continues(folded, behind, behind + len(chunk), reach):
+                if not _continues(folded, end, behind, behind + len(chunk), reach):
                     break
                 place += 2
                 end = behind + len(chunk)
@@ -142,7 +144,8 @@ class Segmenter:
         if len(folded) > CACHED_LENGTH or not folded.isascii():
             return _TO_ANY
         beginnings: set[str] = set()
-        numbered = units = _HAS_DIGIT.search(folded) is not None
+        numbered = False
+        units = _HAS_DIGIT.search(folded) is not None
         for start, _, _ in pieces:
             ending = folded[start:]
             if ending in self._openers:
@@ -151,7 +154,9 @@ class Segmenter:
                 numbered = True
         if numbered:
             beginnings.update(_NUMBERS)
-        return (tuple(beginnings), units) if beginnings else _TO_NOTHING
+        if not beginnings and not units:
+            return _TO_NOTHING
+        return tuple(beginnings), units, len(folded) in _DATE_PARTS and folded.isdigit()
 
     def _template(self, part: str, folded: str) -> _Template:
         """Segments of a part of several chunks, remembered."""
@@ -167,10 +172,19 @@ def _template_of(segments: list[Segment]) -> _Template:
     return tuple([(s.start, s.end, s.text, s.key, s.kind, s.entries, s.fused, s.note) for s in segments])
 
 
-def _continues(folded: str, start: int, end: int, reach: _Reach) -> bool:
-    """Whether the next chunk begins as what the one before it may belong together with, or is a unit behind it."""
-    beginnings, units = reach
-    return folded.startswith(beginnings, start, end) or (units and folded[start:end] in _UNITS)
+def _continues(folded: str, separator: int, start: int, end: int, reach: _Reach) -> bool:
+    """Whether the chunk behind a separator begins as what the one before it may belong together with.
+
+    Behind a chunk with digits these are also units, and further digits unless a hyphen of no date stands between.
+    """
+    beginnings, units, dates = reach
+    if folded.startswith(beginnings, start, end):
+        return True
+    if not units:
+        return False
+    if dates or folded[separator:start] != "-":
+        return folded.startswith(_NUMBERS, start, end) or folded[start:end] in _UNITS
+    return folded[start:end] in _UNITS
 
 
 def _counted(lexicon: Lexicon) -> frozenset[str]:

@@ -19,14 +19,16 @@ def settle_generations(scene: Scene) -> None:
     for number, place in enumerate(places):
         segment = scene.segments[place]
         entry = segment.entry
-        if entry is not None and _multilingual(scene, segment):
+        if entry is None:
+            continue
+        facts: Mapping[str, Any] = entry.attributes
+        if "xlm-roberta" in facts.get("accepts", ()) and _multilingual(scene, entry):
             segment.entry = _with(segment, {"family": "xlm-roberta", "accepts": entry.get("accepts", ())})
             segment.value = "xlm-roberta" if segment.category == "architecture" else segment.value
             continue
-        if entry is None or not (entry.get("generations") or entry.get("with")):
+        if not (facts.get("generations") or facts.get("with")):
             continue
         behind = places[number + 1] if number + 1 < len(places) else len(scene.segments)
-        facts: Mapping[str, Any] = entry.attributes
         version = _version(scene, place, behind, facts.get("generations", {}))
         if version is not None:
             known = facts["generations"].get(version)
@@ -61,12 +63,11 @@ def _next(scene: Scene, place: int) -> int:
     return next(behind, len(scene.segments))
 
 
-def _multilingual(scene: Scene, segment: Segment) -> bool:
+def _multilingual(scene: Scene, entry: Entry) -> bool:
     """Whether a brand with releases on XLM-R is named in its multilingual one (`multilingual-MiniLM`)."""
-    entry = segment.entry
-    if entry is None or "xlm-roberta" not in entry.get("accepts", ()) or not entry.get("family"):
-        return False
-    return any(other.category == "language" and other.value == "multilingual" for other in scene.segments)
+    return bool(entry.get("family")) and any(
+        other.category == "language" and other.value == "multilingual" for other in scene.segments
+    )
 
 
 def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+REMEMBERED = 4096
+"""Written quantities whose values are remembered: there are few of them."""
 _UNITS = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000, "t": 1_000_000_000_000}
 
 
+@lru_cache(maxsize=REMEMBERED)
 def count(text: str) -> int:
     """Read a number with a unit: `1.3b`, `6_9b`, `7b1`, `410m`.
 
@@ -25,6 +29,7 @@ def count(text: str) -> int:
     return round(float(found[0]) * _UNITS.get(unit, 1))
 
 
+@lru_cache(maxsize=REMEMBERED)
 def version_value(text: str) -> str:
     """A written version without its `v`: `v1_5` and `v1-5` are 1.5, ControlNet's `v11p` is 1.1."""
     production = re.fullmatch(r"v(\d)(\d)p", text)
@@ -45,6 +50,7 @@ def context_length(text: str) -> int:
     return number
 
 
+@lru_cache(maxsize=REMEMBERED)
 def digits_of(text: str) -> int:
     """The first number in a text; 0 when there is none."""
     found = re.search(r"\d+", text)

@@ -14,6 +14,8 @@ _COINED_LENGTH = 5
 """Letters of an unknown word that is a title without the ordinary words behind it."""
 _RANDOM_LENGTH = 20
 """Characters from which a word of mixed cases and digits is a key or an address."""
+_HASH = re.compile(r"(?=.*\d.*\d)(?=.*[a-f])[0-9a-f]+")
+_CAMEL = re.compile("[a-z][A-Z]")
 _TELLS_NOTHING = frozenset(["", "other", "version", "identifier", "organization"])
 """Categories that may surround a title."""
 _GENERIC = frozenset(
@@ -64,7 +66,7 @@ def settle_unknown(scene: Scene) -> None:
 def _is_coined_brand(scene: Scene, segment: Segment) -> bool:
     """Whether an unknown word in camel case stands in the name of a language or image model (`BalloonArt`)."""
     text = segment.text
-    return scene.any_domain("llm", "vlm", "diffusion") and text.isalpha() and re.search("[a-z][A-Z]", text) is not None
+    return scene.any_domain("llm", "vlm", "diffusion") and text.isalpha() and _CAMEL.search(text) is not None
 
 
 def _head(scene: Scene) -> frozenset[int]:
@@ -119,7 +121,7 @@ def _may_be_title(segment: Segment) -> bool:
 
 
 def _is_hash(key: str) -> bool:
-    return len(key) >= 6 and re.fullmatch(r"(?=.*\d.*\d)(?=.*[a-f])[0-9a-f]+", key) is not None
+    return len(key) >= 6 and _HASH.fullmatch(key) is not None
 
 
 def _is_random(text: str) -> bool:
