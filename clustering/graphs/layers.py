@@ -55,6 +55,7 @@ _WORDS = {
 _TF_WRAPPER = re.compile(r"^tf_\w+$")
 _TRAILING_INDEX = re.compile(r"(?:_|(?<=layer)|(?<=block)|(?<=blocks)|(?<=layers)|(?<=stage)|(?<=stages))(\d+)$")
 _WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "base_model.model.")
+_FIRST_OF_WRAPPERS = frozenset(wrapper.partition(".")[0] for wrapper in _WRAPPERS)
 _DIGITS = re.compile(r"(\d{1,9})")
 _SPLIT = re.compile(r"[./]")
 _MAX_COPIES = 4  # encoder, decoder, shared and head of an encoder-decoder
@@ -120,8 +121,14 @@ def roots_of(parameters: tuple[Parameter, ...]) -> frozenset[str]:
     What `star_name` strips tells the bare model from one with a head, so it is kept here.
     """
     roots: set[str] = set()
+    plain: set[str] = set()  # first components that are no wrapper: told once
     for parameter in parameters:
         name = parameter.name
+        first = name.partition(".")[0]
+        if first in plain:
+            continue
+        if first not in _FIRST_OF_WRAPPERS:
+            plain.add(first)
         for wrapper in _WRAPPERS:
             name = name.removeprefix(wrapper)
         first = _SPLIT.split(name, maxsplit=1)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from clustering.quantization.context import Context
@@ -46,9 +47,11 @@ def logical(listing: TensorListing, config: Mapping[str, Any] | None = None) -> 
                 found = scheme.unpack(tensor, parts, context)
             if found is None:
                 continue
-            unpacked = Tensor(
-                layer + found.suffix, found.shape, found.dtype, tensor.nbytes, tensor.file, tensor.storage
-            )
+            unpacked = tensor
+            if (found.suffix, found.shape, found.dtype) != (scheme.trigger, tensor.shape, tensor.dtype):
+                unpacked = Tensor(
+                    layer + found.suffix, found.shape, found.dtype, tensor.nbytes, tensor.file, tensor.storage
+                )
             replaced[tensor.name] = unpacked
             dropped.update(parts[end].name for end in parts if end not in KEPT)
             weights[found.method, found.bits, scheme.trigger] += max(unpacked.elements, 1)
@@ -91,15 +94,28 @@ _JOINED_SCHEMES = tuple(scheme for scheme in SCHEMES if not scheme.trigger.start
 _JOINED_TRIGGERS = tuple(scheme.trigger for scheme in _JOINED_SCHEMES)
 
 
+@lru_cache(maxsize=4_096)
+def _ends_of(last: str) -> tuple[str, ...]:
+    """Ends of companions that a name with this last part may have; no joined end holds a dot."""
+    ends = _DOTTED_ENDS.get(last, ())
+    return (*ends, *_JOINED_ENDS) if last.endswith(_JOINED_ENDS) else ends
+
+
+@lru_cache(maxsize=4_096)
+def _schemes_of(last: str, dtype: str | None) -> tuple[Scheme, ...]:
+    """Schemes that pack a tensor whose name has this last part and whose type is this one (None: unknown)."""
+    schemes = _SCHEMES_BY_LAST.get(last, ())
+    if last.endswith(_JOINED_TRIGGERS):
+        schemes = (*schemes, *_JOINED_SCHEMES)
+    return tuple(scheme for scheme in schemes if dtype is None or dtype.startswith(scheme.types))
+
+
 def _companions(tensors: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
     """Layer -> end -> tensor, for every tensor that could be a companion; one pass, since there may be 100,000."""
     found: dict[str, dict[str, Tensor]] = {}
     for tensor in tensors:
         name = tensor.name
-        ends = _DOTTED_ENDS.get(_last(name), ())
-        if name.endswith(_JOINED_ENDS):
-            ends = (*ends, *_JOINED_ENDS)
-        for end in ends:
+        for end in _ends_of(_last(name)):
             if name.endswith(end):
                 found.setdefault(name[: -len(end)], {})[end] = tensor
     return found
@@ -107,15 +123,8 @@ def _companions(tensors: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
 
 def _candidates(tensor: Tensor, *, names_only: bool) -> list[Scheme]:
     """Schemes whose packed tensors are named and typed like this one."""
-    name = tensor.name
-    schemes = _SCHEMES_BY_LAST.get(_last(name), ())
-    if name.endswith(_JOINED_TRIGGERS):
-        schemes = (*schemes, *_JOINED_SCHEMES)
-    return [
-        scheme
-        for scheme in schemes
-        if (names_only or tensor.dtype.startswith(scheme.types)) and name.endswith(scheme.trigger)
-    ]
+    schemes = _schemes_of(_last(tensor.name), None if names_only else tensor.dtype)
+    return [scheme for scheme in schemes if tensor.name.endswith(scheme.trigger)] if schemes else []
 
 
 _BY_NAMES: Mapping[str, str] = {
