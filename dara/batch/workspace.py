@@ -150,4 +150,7 @@ def _why(there: dict[str, Any] | None, wanted: dict[str, Any]) -> str:
         return " (the snapshot has changed since)"
     if there.get("settings") != wanted["settings"]:
         return " (with other settings)"
-    return " (made by other versions)"
+    versions = there.get("versions")
+    before, now = (versions if isinstance(versions, dict) else {}), wanted["versions"]
+    changed = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    return " (made by another state of dara's code or data)" if changed == ["program"] else " (made by other versions)"
