@@ -6,14 +6,13 @@ these are compared. A cluster holds at least two packages.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dara.batch.graphs import MOST_GRAPHS, Graph, Graphs, as_json, collect
+from dara.batch.graphs import MOST_GRAPHS, Graph, Graphs, as_json, collect, stated_families
 from dara.batch.plan import Plan
 
 MOST_ROWS: Final = 100_000
@@ -83,8 +82,8 @@ class Clusters:
         number = self.places[digest][0] if digest in self.places else NOT_COMPARED
         if number < 0:
             return None, ALONE if number == -1 else TOO_MANY, None
-        stated = _stated(claims)
-        if not stated:
+        stated = stated_families(claims)
+        if not stated or not self.graphs.graphs[digest].sure:
             return number, None, None
         outlier = not stated & self.clusters[number].accepted
         self.outliers[number] += outlier
@@ -119,6 +118,7 @@ class Clusters:
                 "defective": graph.defective,
                 "families": as_json(graph.families),
                 "claimed": as_json(graph.claimed),
+                "strangers": graph.strangers,
                 "example": graph.example,
                 "parameters": graph.parameters,
             }
@@ -147,18 +147,6 @@ class Clusters:
 def _values(table: Any, name: str) -> Iterable[Any]:
     values: list[Any] = table.column(name).to_pylist()
     return values
-
-
-def _stated(claims: str | None) -> frozenset[str]:
-    """Families that fit a name: those that its main claim accepts, and their twins."""
-    from corpora.reference import load_reference
-
-    found: set[str] = set()
-    for claim in json.loads(claims) if claims else ():
-        if claim.get("kind") == "family" and claim.get("role") in {"", "main"} and claim.get("modality") == "stated":
-            found.update(name for name in (claim["value"], *claim.get("accepts", ())) if isinstance(name, str))
-    reference = load_reference()
-    return frozenset(found.union(*(reference.twins(name) for name in found)))
 
 
 def cluster_shards(plan: Plan, folder: Path) -> Clusters:

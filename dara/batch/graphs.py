@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dara.batch.plan import Plan
 from dara.batch.shard import shard_folder
 from dara.batch.tables import column_names
+from dara.measurement import SURE_FAMILY
 
 if TYPE_CHECKING:
     from clustering.clusters.sketch import Sketch
@@ -40,10 +41,17 @@ class Graph:
     """Of all its packages; None where no package states them."""
     families: Counter[str] = field(default_factory=Counter)
     claimed: Counter[str] = field(default_factory=Counter)
+    strangers: int = 0
+    """Packages whose names state a family that this graph is not."""
     example: str | None = None
     best: tuple[int, int] = (-1, 0)
     """Downloads and position (negative) of the example."""
     parameters: float | None = None
+
+    @property
+    def sure(self) -> bool:
+        """Whether the reference corpus knows the graph: only then is another family's name worth a word."""
+        return self.score is not None and self.score >= SURE_FAMILY
 
     def answers(self, family: str) -> bool:
         """Whether the graph is that of a family, or of a twin of it."""
@@ -60,7 +68,11 @@ class Graph:
         # twins have one graph; the declaration says which of them a package is
         family = own if own is not None and self.answers(own) else self.identified or own or ""
         _add(self.families, family)
-        _add(self.claimed, row["claimed_family"] or "")
+        claimed = row["claimed_family"]
+        _add(self.claimed, claimed or "")
+        if claimed is not None and self.sure and not self.answers(claimed):
+            stated = stated_families(row["claims"])
+            self.strangers += bool(stated) and not stated & {family, self.identified or "", *self.twins}
         rank = (-1 if loads is None else loads, -row["entry"])
         if self.example is None or rank > self.best:
             self.example, self.best, self.parameters = row["name"], rank, row["parameters"]
@@ -146,7 +158,7 @@ def _trim(kept: dict[str, Graph], dropped: set[int]) -> tuple[str | None, int]:
 
 
 def _packages(plan: Plan, folder: Path) -> Iterator[dict[str, Any]]:
-    wanted = ("entry", "name", "verdict", "digest", "family", "claimed_family", "downloads", "parameters")
+    wanted = ("entry", "name", "verdict", "digest", "family", "claimed_family", "claims", "downloads", "parameters")
     for number in range(plan.shards):
         yield from columns(folder, number, "packages", wanted, present="digest")
 
@@ -172,6 +184,18 @@ def columns(
                 yield from batch.to_pylist()
             elif batch.column(present).null_count < len(batch):
                 yield from batch.filter(pc.is_valid(batch.column(present))).to_pylist()
+
+
+def stated_families(claims: str | None) -> frozenset[str]:
+    """Families that fit a name, of its claims as JSON: those that its main claim accepts, and their twins."""
+    from corpora.reference import load_reference
+
+    found: set[str] = set()
+    for claim in json.loads(claims) if claims else ():
+        if claim.get("kind") == "family" and claim.get("role") in {"", "main"} and claim.get("modality") == "stated":
+            found.update(name for name in (claim["value"], *claim.get("accepts", ())) if isinstance(name, str))
+    reference = load_reference()
+    return frozenset(found.union(*(reference.twins(name) for name in found)))
 
 
 def as_json(counts: Counter[str]) -> str:

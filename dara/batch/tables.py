@@ -104,6 +104,7 @@ _COLUMNS: Final[dict[str, dict[str, str]]] = {
         "defective": "int",
         "families": "text",  # JSON: families that the packages are, with their number
         "claimed": "text",  # JSON: families that the names state, with their number; "" for names that state none
+        "strangers": "int",  # packages whose names state a family that this graph is not
         "example": "text",  # the most downloaded package, else the first
         "parameters": "number",
     },

@@ -10,7 +10,21 @@ from typing import Annotated, NoReturn
 import typer
 
 from dara import __version__
-from dara.cli import audit, batch, cluster, compare, corpus, demo, name, parse, publish, rules, snapshot, suggest
+from dara.cli import (
+    audit,
+    batch,
+    cluster,
+    compare,
+    corpus,
+    demo,
+    name,
+    parse,
+    publish,
+    rules,
+    snapshot,
+    studies,
+    suggest,
+)
 from dara.errors import DEBUG_VARIABLE, DaraError, internal_error
 
 app = typer.Typer(
@@ -25,6 +39,7 @@ app.command(name="audit")(audit.audit)
 app.command(name="lint")(audit.lint)
 app.command(name="fingerprint")(audit.fingerprint)
 app.command(name="batch")(batch.batch)
+app.command(name="study")(studies.study)
 app.command(name="parse")(parse.parse)
 app.command(name="suggest")(suggest.suggest)
 app.command(name="name")(name.name)

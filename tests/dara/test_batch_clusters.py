@@ -63,6 +63,9 @@ def bert(layers: int, width: int) -> Shapes:
             shapes |= {f"{block}{name}.weight": (rows, columns), f"{block}{name}.bias": (rows,)}
         for name in ("attention.output.LayerNorm", "output.LayerNorm"):
             shapes |= {f"{block}{name}.{leaf}": (width,) for leaf in ("weight", "bias")}
+    head = "cls.predictions."
+    shapes |= {f"{head}bias": (40 * width,), f"{head}transform.dense.weight": (width, width)}
+    shapes |= {f"{head}transform.{leaf}": (width,) for leaf in ("dense.bias", "LayerNorm.weight", "LayerNorm.bias")}
     return shapes
 
 
@@ -77,7 +80,7 @@ def network(stages: int) -> Shapes:
 
 def config(layers: int, width: int) -> dict[str, Any]:
     return {
-        "model_type": "bert", "architectures": ["BertModel"], "hidden_size": width, "num_hidden_layers": layers,
+        "model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": width, "num_hidden_layers": layers,
         "num_attention_heads": width // 64, "intermediate_size": 4 * width, "vocab_size": 40 * width,
     }  # fmt: skip
 
@@ -176,7 +179,7 @@ def test_neither_shards_nor_the_order_of_packages_change_clusters(out: Path, mir
     for name, owner in zip(names, owners, strict=True):
         (shuffled / f"{owner}--{name.partition('--')[2]}").mkdir(parents=True)
         for file in (mirror / name).iterdir():
-            (shuffled / f"{owner}--{name.partition('--')[2]}" / file.name).symlink_to(file)
+            (shuffled / f"{owner}--{name.partition('--')[2]}" / file.name).hardlink_to(file)
     run_batch(shuffled, tmp_path / "shuffled", engine=LocalEngine(1), shard=2)
     kept = ("digest", "cluster", "x", "y", "identified", "packages", "families", "claimed")
     one, other = table(out, "graphs"), table(tmp_path / "shuffled", "graphs")
