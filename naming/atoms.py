@@ -18,11 +18,11 @@ _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
 """`22kto1k`: trained on one version of ImageNet, then on another."""
-_SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl")
+SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl")
 CLASS_SUFFIX = re.compile(r"(?:For[A-Z][A-Za-z]+|(?:LMHead|MT|Encoder|Decoder|DoubleHeads|PreTraining)?Model)$")
 """Head of a transformers class name, as in test packages (`CTRLLMHeadModel`)."""
 
-CACHE_SIZE = 1 << 14
+CACHE_SIZE = 1 << 11
 """Chunks whose atoms are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 CACHED_LENGTH = 40
 """Longest chunk that is remembered, and that is searched for hidden words."""
@@ -107,8 +107,8 @@ class Atoms:
                 if place > 0 and chunk[place].isupper() and not chunk[place - 1].isupper():
                     cuts.update((place, place + len(family)))
                     break
-        if folded.endswith(_SIZES):
-            word = next(size for size in _SIZES if folded.endswith(size))
+        if folded.endswith(SIZES):
+            word = next(size for size in SIZES if folded.endswith(size))
             if self.lexicon.architecture(folded[: -len(word)]):
                 cuts.add(len(folded) - len(word))  # `starcoderbase`
         if letters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from naming.atoms import CLASS_SUFFIX
+from naming.atoms import CLASS_SUFFIX, SIZES
 from naming.lexicon import Lexicon
 from naming.segment import Segment
 
@@ -21,6 +21,14 @@ _NOT_FUSED = re.compile(
     r"ru|si|gis|rim|cul|dieu|dau|flau|jou|schu|sie|lie)bert(?:s|son|a)?$|^(?:alberta|roberta|o?llama)$"
 )
 """Given names and words that end in a family's name without meaning it (Hubert, Flaubert are families themselves)."""
+
+
+_TELLING_ENDS = (*FUSED, *CONVERSIONS, *SIZES)
+
+
+def may_hide_words(word: str) -> bool:
+    """Whether the spelling of an unknown word allows a cut inside it, or that it is fused with a family's word."""
+    return word.startswith("distil") or word.endswith(_TELLING_ENDS)
 
 
 def settle_chunk(repo: str, pieces: list[Segment], lexicon: Lexicon) -> list[Segment]:

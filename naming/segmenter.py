@@ -6,6 +6,7 @@ import re
 from typing import TypeAlias
 
 from naming.atoms import CACHED_LENGTH, Pieces, chunks_of
+from naming.glue import CONVERSIONS, may_hide_words
 from naming.lexicon import Entry, Lexicon
 from naming.search import Search
 from naming.segment import Segment
@@ -71,6 +72,11 @@ class Segmenter:
         self._search = Search(lexicon)
         self._openers = _openers(lexicon)
         self._counted = _counted(lexicon)
+        self._words = {
+            word: (self._openers.get(word, ()) + (_NUMBERS if word in self._counted else ()), False, False)
+            for word in (*self._openers, *self._counted)
+            if word.isalpha()
+        }
         self._chunks: dict[str, tuple[_Reach, _Template]] = {}
         self._templates: dict[str, _Template] = {}
 
@@ -130,14 +136,25 @@ class Segmenter:
         return result
 
     def _learn(self, chunk: str, folded: str) -> tuple[_Reach, _Template]:
-        """Reach and segments of a chunk, remembered."""
+        """Reach and segments of a chunk; remembered, unless it is a plain word that nothing is known of."""
+        if chunk.isalpha() and chunk.isascii() and (chunk.islower() or chunk.istitle()) and len(chunk) <= CACHED_LENGTH:
+            meanings = self.lexicon.index.get(folded, ())
+            if not folded.endswith(CONVERSIONS) if meanings else not may_hide_words(folded):
+                key = chunk if chunk == folded else folded
+                word = self._words.get(key, _TO_NOTHING), ((0, len(key), chunk, key, "word", meanings, False, ""),)
+                if meanings:
+                    self._remember(chunk, word)
+                return word
         pieces = self._search.atoms.of_chunk(plain(chunk), folded)
         found = self._reach(folded, pieces), _template_of(self._search.chunk(chunk, folded, pieces))
         if len(chunk) <= CACHED_LENGTH:
-            if len(self._chunks) >= PART_CACHE:
-                self._chunks.clear()
-            self._chunks[chunk] = found
+            self._remember(chunk, found)
         return found
+
+    def _remember(self, chunk: str, found: tuple[_Reach, _Template]) -> None:
+        if len(self._chunks) >= PART_CACHE:
+            self._chunks.clear()
+        self._chunks[chunk] = found
 
     def _reach(self, folded: str, pieces: Pieces) -> _Reach:
         """What a chunk may belong together with behind the separator: nothing, some beginnings, units, or anything."""

@@ -55,13 +55,13 @@ def to_line(parsed: ParsedName) -> str:
     components = ",".join(
         [
             f'{{"text":{_quoted(part.text)},"start":{part.start},"end":{part.end},"category":"{part.category}",'
-            f'"value":{_quoted(part.value) if type(part.value) is str else _ENCODE(part.value)},"role":"{part.role}"}}'
+            f'"value":{_quoted(part.value) if type(part.value) is str else _value(part.value)},"role":"{part.role}"}}'
             for part in parsed.components
         ]
     )
     claims = ",".join(
         [
-            f'{{"kind":"{made.kind}","value":{_quoted(made.value) if type(made.value) is str else _ENCODE(made.value)},'
+            f'{{"kind":"{made.kind}","value":{_quoted(made.value) if type(made.value) is str else _value(made.value)},'
             f'"text":{_quoted(made.text)},"modality":"{made.modality}","role":"{made.role}",'
             f'"accepts":{_list(made.accepts) if made.accepts else "[]"}}}'
             for made in parsed.claims
@@ -74,6 +74,10 @@ def to_line(parsed: ParsedName) -> str:
         f'"pattern":{_quoted(convention.pattern)}}},"claims":[{claims}]}}'
     )
     return line if line.isascii() and "\x7f" not in line else escape_json(line)
+
+
+def _value(value: object) -> str:
+    return str(value) if type(value) is int else _ENCODE(value)
 
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
