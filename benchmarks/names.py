@@ -2,7 +2,8 @@
 
     python benchmarks/names.py                     quality on the development data beside the checkout
     python benchmarks/names.py --errors 40         the same with the names that are read differently
-    python benchmarks/names.py --speed 1000000     names per second and memory over generated names
+    python benchmarks/names.py --speed 20000       names per second, of published and of generated names
+    python benchmarks/names.py --stream 5000000    the same over a long stream, with the memory at every tenth of it
     python benchmarks/names.py --cold              one name from a cold process beside `import spacy`
 
 The development data is not part of this project; without it, only the speed figures are printed.
@@ -18,6 +19,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -268,32 +270,67 @@ def generated(count: int) -> Iterator[str]:
 
 
 def speed(count: int) -> None:
-    """Names a second on one core, and memory at every fifth of the stream."""
-    import resource
-
+    """Names a second on one core, each name seen for the first time: read only, and read and written as JSON."""
     from naming import parse_names
+    from naming.serialize import to_line
 
-    made = list(generated(min(count, 50_000)))
-    for source, names in (("generated names", made), ("published names", list(_published()))):
+    for source, names in (("generated", list(dict.fromkeys(generated(count)))), ("published", _published()[:count])):
         if not names:
             continue
-        for _ in parse_names(names[:1000]):
+        quarter = len(names) // 4
+        for _ in parse_names(names[:quarter]):
             pass
-        began = time.process_time()
-        done = sum(1 for _ in parse_names(names))
-        took = time.process_time() - began
-        print(f"{source}: {done / took:,.0f} names/s of processor time ({done:,} names)")
-    step = max(1, count // 5)
-    for read, _ in enumerate(parse_names(generated(count)), 1):
-        if read % step == 0:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"  after {read:,} generated names: {_resident():.0f} MB resident, {peak:.0f} MB at most")
+        halves = names[quarter : quarter + len(names) * 3 // 8], names[quarter + len(names) * 3 // 8 :]
+        for what, half in zip(("read", "read and written as JSON"), halves, strict=True):
+            began, loop = time.process_time(), _calibration()
+            for parsed in parse_names(half):
+                if half is halves[1]:
+                    to_line(parsed)
+            took = time.process_time() - began - loop
+            print(
+                f"{source} names, {what}: {len(half) / took:,.0f} names/s of processor time "
+                f"({len(half):,} names after {quarter:,} others; a fixed loop took {loop * 1000:.0f} ms)"
+            )
 
 
-def _published() -> Iterator[str]:
+def _calibration() -> float:
+    """Seconds of processor time that a fixed loop takes: tells a busy machine from a slow program."""
+    began = time.process_time()
+    table: dict[int, int] = {}
+    total = 0
+    for number in range(1_000_000):
+        table[number & 1023] = total
+        total += number
+    return time.process_time() - began
+
+
+def stream(count: int) -> None:
+    """Names a second and memory over a stream of generated names, as `dara parse -` reads and writes them."""
+    from naming import parse_names
+    from naming.serialize import to_line
+
+    next(iter(parse_names(["bert"])))
+    print(f"names/s of processor time, resident memory: {'start':>12} {_resident():6.1f} MB")
+    source = generated(count)
+    took = 0.0
+    done = 0
+    for tenth in range(1, 11):
+        while done < count * tenth // 10:
+            batch = list(islice(source, min(10_000, count * tenth // 10 - done)))  # made outside of the clock
+            began = time.process_time()
+            for parsed in parse_names(batch):
+                to_line(parsed)
+            took += time.process_time() - began
+            done += len(batch)
+        print(f"  after {done:>10,} names: {done / took:10,.0f} names/s {_resident():6.1f} MB")
+
+
+def _published() -> list[str]:
+    """Names of the published studies, in a fixed random order."""
     path = DATA / "naming_elements_2023.json"
-    if path.exists():
-        yield from json.loads(path.read_text(encoding="utf-8"))
+    names = sorted(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+    Random(20261).shuffle(names)
+    return names
 
 
 def _resident() -> float:
@@ -322,14 +359,17 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--errors", type=int, default=0, help="names to show that are read differently")
-    parser.add_argument("--speed", type=int, default=0, metavar="N", help="stream N generated names")
+    parser.add_argument("--speed", type=int, default=0, metavar="N", help="time at most N names of each source")
+    parser.add_argument("--stream", type=int, default=0, metavar="N", help="time N generated names and watch memory")
     parser.add_argument("--cold", action="store_true", help="time one name in a new process")
     options = parser.parse_args()
     if options.speed:
         speed(options.speed)
     if options.cold:
         cold()
-    if options.speed or options.cold:
+    if options.stream:
+        stream(options.stream)
+    if options.speed or options.cold or options.stream:
         return
     spans(options.errors)
     with_gguf(rows("names_gold_dev.jsonl"))

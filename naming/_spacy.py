@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 _LOCK = threading.Lock()
-_HIDDEN = ("torch", "tensorflow", "mxnet", "cupy")
+_HIDDEN = ("torch", "tensorflow", "mxnet", "cupy", "h5py")
 """Frameworks that thinc probes for by importing them."""
 _COMMANDS = ("spacy.cli", "spacy.cli.info")
 
