@@ -122,8 +122,7 @@ def same_as_single(snapshot: Path, out: Path, truth: list[str], sample: int) -> 
             package = Path(folder) / row["id"].replace("/", "--")
             package.mkdir()
             (package / "config.json").write_text(json.dumps(row["config"]))
-            card = {"license": row["cardData"]["license"], "datasets": row["cardData"]["datasets"], "language": "en"}
-            (package / "README.md").write_text(f"---\n{json.dumps(card)}\n---\n")
+            (package / "README.md").write_text(f"---\n{json.dumps(row['cardData'])}\n---\n")
             result = audit_all([str(package)], build_graphs=False, offline=True)[0]
             assert isinstance(result, AuditReport)
             codes = sorted({finding.code for finding in result.findings})

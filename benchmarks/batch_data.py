@@ -220,8 +220,11 @@ def _line(name: str, config: dict[str, Any], family: str, task: str | None, chan
         "likes": int(10 ** (3 * chance.random() ** 4)),
         "createdAt": f"202{chance.randrange(6)}-{chance.randrange(1, 13):02d}-01T00:00:00.000Z",
     }
-    if family:  # of a real package the total is not known here
+    if family:
         row["safetensors"] = {"parameters": {"F32": 110_000_000}, "total": 110_000_000}
+    else:  # of a real package no more is known than its config; made up, it would contradict the name
+        row["cardData"] = {"license": licence}
+        row["siblings"] = [{"rfilename": "config.json"}]
     return json.dumps(row)
 
 
