@@ -87,8 +87,9 @@ def pull(
     Packages that are gated, private or gone become lines with the reason; `dara batch` lists them in skipped.parquet.
     Exit code: 0 complete, 2 usage, 3 the hub lists nothing, 4 could not complete.
 
-    Example: dara snapshot pull author:google bert -o google.jsonl
+    Example: dara snapshot pull author:facebook deit -o facebook.jsonl
     """
+    from corpora.errors import InvalidTargetError, OfflineError
     from corpora.sources.hub import endpoint_of, offline_by_environment
     from corpora.sources.hub_http import HubClient
     from corpora.sources.hub_pace import Pace
@@ -103,11 +104,12 @@ def pull(
         raise UsageError("this would ask for every model of the hub one by one; restrict it, or give --limit")
     with known_errors(), Progress() as progress:
         if offline_by_environment():
-            from corpora.errors import OfflineError
-
             raise OfflineError("a pull needs the network; unset HF_HUB_OFFLINE")
         client = HubClient(endpoint_of(OpenOptions()), None, replace(PATIENCE), None, Pace())
-        result = run(wanted, output, client, restart=restart, listener=progress)
+        try:
+            result = run(wanted, output, client, restart=restart, listener=progress)
+        except InvalidTargetError as error:
+            raise UsageError(str(error)) from None
     if result.resumed:
         warn(f"{result.resumed:,} packages were read by an earlier run")
     left_out = sum(result.skipped.values())

@@ -126,7 +126,9 @@ def test_exit_codes(dara: Run, hub: HubServer, monkeypatch: pytest.MonkeyPatch) 
     assert dara("snapshot", "pull", "-o", "x.jsonl")[0] == 2, "the whole hub, by accident"
     assert dara("snapshot", "pull", "bert", "sort:nothing", "-o", "x.jsonl")[0] == 2
     assert dara("snapshot", "pull", "author:nobody", "-o", "x.jsonl")[0] == 3
-    monkeypatch.setattr("corpora.sources.hub_http.time.sleep", lambda _: None)
+    assert dara("snapshot", "pull", "--limit", "1", "-o", "there.jsonl")[0] == 0
+    assert dara("snapshot", "pull", "--limit", "1", "-o", "there.jsonl")[0] == 2
+    assert dara("snapshot", "pull", "--limit", "1", "-o", "missing/x.jsonl")[0] == 2
     hub.fault("/api/models$", "status", status=400, times=None)
     code, _, err = dara("snapshot", "pull", "bert", "-o", "x.jsonl")
     assert code == 4
