@@ -6,7 +6,9 @@ A change counts only where a reader would call the new name wrong. Left out, bec
 - a context length where the configuration limits none (ALiBi, state space models): 4 of the 74 packages with a context
   that could be changed; DAR207 says there that it cannot tell;
 - counts, layers and contexts of fixtures (`tiny-llama-test`), whose dimensions are arbitrary on purpose: 1 package;
-- a count behind a data set, where a number with a b is read as a part of it.
+- a count behind a data set, where a number with a b is read as a part of it;
+- a family's word that publishers use for the package's family too (Falcon 3 is a Llama; an 8x22B Mistral a Mixtral);
+- a second width or number of heads in a name that states one: 1 package.
 
 A backbone's word in the name of a plain network (`resnet-50`) is its family and size, and judged as such.
 """
@@ -17,6 +19,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 from clustering.facts import Fact, Facts
@@ -107,11 +110,21 @@ def _families(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iter
         word
         for word in FAMILIES[_modality(subject)]
         if not any(squash(word)[:4] in name or name[:4] in squash(word) for name in own)
+        and not (declared and _true_of(word, declared))
     ]
     for word in draw.sample(others, min(6, len(others))):
         repo = _swap(parsed, claims[0], word)
         if repo is not None:
             yield _renamed("family", parsed, subject, repo, "DAR101", "DAR102", "DAR103")
+
+
+@cache
+def _true_of(word: str, family: str) -> bool:
+    """Whether publishers use a word for packages of a family: Falcon 3 is a Llama, an 8x22B Mistral a Mixtral."""
+    from naming import parse_name
+
+    names = {name for claim in parse_name(word).claims_of("family") for name in accepted(claim)}
+    return family in names or (family == "mixtral" and "mistral" in names)
 
 
 def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
@@ -240,7 +253,8 @@ def _dimensions(parsed: ParsedName, subject: Subject, draw: random.Random) -> It
     """Width and heads in BERT's way of naming: L, H and A together, one of them wrong."""
     known = {kind: subject.facts.best(kind) for kind in ("layers", "hidden_size", "attention_heads")}
     values = {kind: fact.value for kind, fact in known.items() if fact is not None and isinstance(fact.value, int)}
-    if len(values) < 3 or "hidden_sizes" in subject.facts or parsed.claims_of("layers"):
+    stated = [claim for kind in known for claim in parsed.claims_of(kind)]
+    if len(values) < 3 or "hidden_sizes" in subject.facts or stated:
         return
     taken = {
         fact.value for fact in subject.facts if fact.kind.endswith(("hidden_size", "projection_size", "embedding_size"))

@@ -17,7 +17,7 @@ from corpora.sources.registry import open_package
 from dara.baseline import BaselineKey, key_of
 from dara.engine import run, selected, shown, verdict_of
 from dara.errors import DEBUG_VARIABLE, DaraError, IncompleteAuditError, NothingAuditableError, internal_error
-from dara.findings import Outcomes, Skipped
+from dara.findings import Finding, Outcomes, Skipped
 from dara.measurement import Computing, Measurement, measure
 from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
 from dara.rules.interface import Rule
@@ -38,6 +38,7 @@ def audit(
     settings: Settings | None = None,
     baseline: frozenset[BaselineKey] = frozenset(),
     rules: Sequence[Rule] | None = None,
+    fix: bool = False,
 ) -> AuditReport:
     """Audits one package.
 
@@ -51,6 +52,7 @@ def audit(
         settings: what is checked and shown; defaults when None.
         baseline: known findings, left out of the report and of the verdict.
         rules: the rules to run; every rule when None.
+        fix: also derive corrections of the name and of the card's metadata (`AuditReport.fix`); nothing is written.
 
     Raises:
         NothingAuditableError: the target holds neither a configuration nor weights.
@@ -59,7 +61,7 @@ def audit(
     if local_only and not Path(target).exists():
         raise NotFoundError(f"{escape(target)}: no such folder")
     package = open_package(target, name=name, revision=revision, offline=offline or local_only)
-    return audit_package(package, build_graphs=build_graphs, settings=settings, baseline=baseline, rules=rules)
+    return audit_package(package, build_graphs=build_graphs, settings=settings, baseline=baseline, rules=rules, fix=fix)
 
 
 def audit_package(
@@ -71,6 +73,7 @@ def audit_package(
     rules: Sequence[Rule] | None = None,
     parse: Callable[[str], ParsedName] | None = None,
     computing: Computing | None = None,
+    fix: bool = False,
 ) -> AuditReport:
     """Audits a package that is open already; arguments and errors as `audit`.
 
@@ -82,6 +85,7 @@ def audit_package(
         rules: as for `audit`.
         parse: reads the package's name; `naming.parse_name` when None. A run over many packages parses in batches.
         computing: as for `dara.measurement.measure`.
+        fix: as for `audit`.
     """
     settings = settings or Settings()
     known = measure(package, build_graphs=build_graphs, computing=computing)
@@ -96,8 +100,15 @@ def audit_package(
     parsed = _parse(package, known, parse)
     ignored = known.card.ignore if known.card else ()
     chosen = selected(all_rules() if rules is None else rules, settings, ignored)
-    outcomes = run(chosen, _subject(package, known, parsed))
-    return _report(package, known, parsed, outcomes, settings, baseline)
+    subject = _subject(package, known, parsed)
+    outcomes = run(chosen, subject)
+    report = _report(package, known, parsed, outcomes, settings, baseline)
+    if not fix:
+        return report
+    from dara.fixing.propose import propose
+
+    fresh = replace(outcomes, findings=_fresh(report.package, outcomes, baseline))
+    return replace(report, fix=propose(package, replace(report, outcomes=fresh), subject, chosen))
 
 
 def audit_all(targets: Sequence[str], **options: object) -> list[AuditResult]:
@@ -176,7 +187,7 @@ def _report(
     )
     steps = (*known.skipped, *(Skipped(path, reason) for path, reason in package.skipped))
     skipped = tuple(sorted({*outcomes.skipped, *steps}, key=lambda item: (item.check, item.reason)))
-    fresh = tuple(finding for finding in outcomes.findings if key_of(identity, finding) not in baseline)
+    fresh = _fresh(identity, outcomes, baseline)
     complete = replace(outcomes, findings=fresh, skipped=skipped)
     visible, hidden = shown(complete, settings)
     return AuditReport(
@@ -193,6 +204,10 @@ def _report(
         damaged=tuple(known.damaged),
         bytes_read=known.bytes_read,
     )
+
+
+def _fresh(identity: PackageId, outcomes: Outcomes, baseline: frozenset[BaselineKey]) -> tuple[Finding, ...]:
+    return tuple(finding for finding in outcomes.findings if key_of(identity, finding) not in baseline)
 
 
 class _CallableModule(ModuleType):

@@ -43,7 +43,17 @@ def complete(path: Path, derived: Sequence[Derived]) -> Changed:
     """The card at a path with entries added at the end of its front matter. Reads only.
 
     Raises:
-        DamagedFileError: the card is no text, is a link, is too long, or has front matter that is no YAML mapping.
+        DamagedFileError: as `read_card_text` and `added`.
+    """
+    before = read_card_text(path)
+    return Changed(before, added(before, derived, escape(path.name)) if derived else before, path.name)
+
+
+def read_card_text(path: Path) -> str:
+    """The text of the card at a path; empty when there is none.
+
+    Raises:
+        DamagedFileError: the card is no text, is a link, or is too long.
     """
     shown = escape(path.name)
     if path.is_symlink():
@@ -54,8 +64,15 @@ def complete(path: Path, derived: Sequence[Derived]) -> Changed:
         raise DamagedFileError(f"{shown}: cannot be read as UTF-8 text: {escape(str(error))}") from error
     if len(before) > _LIMIT:
         raise DamagedFileError(f"{shown}: longer than {_LIMIT:,} characters; complete it by hand")
-    if not derived:
-        return Changed(before, before, path.name)
+    return before
+
+
+def added(before: str, derived: Sequence[Derived], shown: str) -> str:
+    """A card with entries added at the end of its front matter.
+
+    Raises:
+        DamagedFileError: the front matter is not closed, is no YAML mapping, or takes no lines at its end.
+    """
     end = "\r\n" if "\r\n" in before else "\n"
     lines = "".join(_yaml(item).replace("\n", end) for item in derived)
     match = _FRONT_MATTER.match(before)
@@ -71,7 +88,7 @@ def complete(path: Path, derived: Sequence[Derived]) -> Changed:
         at = match.end(2)
         after = before[:at] + lines + before[at:]
     _check(after, shown, derived)
-    return Changed(before, after, path.name)
+    return after
 
 
 def _check(after: str, shown: str, derived: Sequence[Derived]) -> None:

@@ -66,7 +66,13 @@ def _without_filler(suggestion: Suggestion | None) -> Suggestion | None:
 def derive(package: Package, report: AuditReport) -> tuple[Derived, ...]:
     """Entries that the card lacks and that can be derived, in the order of the hub's own documentation."""
     card = package.card()
-    derived = [*_language(report), *_library(package), *_task(report), *_base_model(package), *_datasets(report, card)]
+    derived = [
+        *_language(report),
+        *_library(package),
+        *_task(report),
+        *base_model_of(package),
+        *_datasets(report, card),
+    ]
     return tuple(item for item in derived if not _stated(card, item.key))
 
 
@@ -99,7 +105,8 @@ def _task(report: AuditReport) -> Iterator[Derived]:
         yield Derived("pipeline_tag", fact.value, fact.source)
 
 
-def _base_model(package: Package) -> Iterator[Derived]:
+def base_model_of(package: Package) -> Iterator[Derived]:
+    """The published model that an adapter or configuration says it was made from, with the relation."""
     config = _json(package, "config.json")
     if package.has(_ADAPTER):
         relation: str | None = "adapter"

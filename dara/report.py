@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from clustering.facts import Facts
 from clustering.identity import Fingerprint, Identification, Part
 from dara.findings import Finding, Outcomes, Severity, Verdict
 from naming.records import ParsedName
+
+if TYPE_CHECKING:
+    from dara.fixing.records import Fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class AuditReport:
     """One line for each file that could not be read as what it claims to be; the audit is then incomplete."""
     bytes_read: int = 0
     """Bytes of the package that were read; not part of any report format, since it depends on caches."""
+
+    fix: Fix | None = None
+    """Corrections that follow from the package; None when none were asked for."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:

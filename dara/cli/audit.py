@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from clustering.text import escape
+from dara.cli.fixing import Changes, apply_fixes
+from dara.cli.fixing import check as _check_fixing
 from dara.cli.output import Color, color_for, report_sink, short_run, warn
 from dara.errors import NothingAuditableError, UsageError
 from dara.report import AuditReport, AuditResult, FailedAudit
@@ -38,6 +40,15 @@ Also = Annotated[
     list[str] | None,
     typer.Option("--also", metavar="FORMAT=FILE", help="Write the report in this form here too; may be repeated."),
 ]
+FixOption = Annotated[
+    bool, typer.Option("--fix", help="Propose corrections of name and model card that follow from the files, as diffs.")
+]
+ApplyOption = Annotated[
+    bool, typer.Option("--apply", help="With --fix: write the model card's corrections into the local folders.")
+]
+RenameFolder = Annotated[
+    bool, typer.Option("--rename-folder", help="With --fix --apply: rename a folder that carries the wrong name.")
+]
 ColorOption = Annotated[Color, typer.Option("--color", help="Colour in the terminal report.")]
 
 
@@ -59,6 +70,9 @@ def audit(
     persona: PersonaOption = None,
     baseline: Baseline = None,
     write_baseline: WriteBaseline = None,
+    fix: FixOption = False,
+    apply: ApplyOption = False,
+    rename_folder: RenameFolder = False,
     color: ColorOption = "auto",
 ) -> None:
     """Tell whether packages are what their names say.
@@ -71,12 +85,20 @@ def audit(
     forms = _forms(also)
     if name is not None and len(targets) > 1:
         raise UsageError("--name names one package, but there are several targets")
+    _check_fixing(targets, fix=fix, apply=apply, rename_folder=rename_folder)
     from dara.audit import audit_all
 
     results = audit_all(
-        targets, name=name, revision=revision, offline=offline, settings=settings, baseline=_read_baseline(baseline)
+        targets,
+        name=name,
+        revision=revision,
+        offline=offline,
+        settings=settings,
+        baseline=_read_baseline(baseline),
+        fix=fix,
     )
-    _finish(results, settings, output_format, output, write_baseline, color, forms)
+    changes = Changes(tuple(zip(map(Path, targets), results, strict=True)), rename_folder) if apply else None
+    _finish(results, settings, output_format, output, write_baseline, color, forms, changes)
 
 
 def lint(
@@ -96,6 +118,9 @@ def lint(
     persona: PersonaOption = None,
     baseline: Baseline = None,
     write_baseline: WriteBaseline = None,
+    fix: FixOption = False,
+    apply: ApplyOption = False,
+    rename_folder: RenameFolder = False,
     color: ColorOption = "auto",
 ) -> None:
     """Check a folder before it is published: offline, light, no deep-learning library.
@@ -116,6 +141,7 @@ def lint(
     if not folders:
         warn(f"{len(strays)} files belong to no package; nothing to check")
         raise typer.Exit(0)
+    _check_fixing([str(folder) for folder in folders], fix=fix, apply=apply, rename_folder=rename_folder)
     with short_run():
         results = audit_all(
             [str(folder) for folder in folders],
@@ -125,10 +151,12 @@ def lint(
             build_graphs=False,
             settings=settings,
             baseline=_read_baseline(baseline),
+            fix=fix,
         )
+    changes = Changes(tuple(zip(folders, results, strict=True)), rename_folder) if apply else None
     if any(target.is_file() for target in targets):
         results = _without_empty(results)
-    _finish(results, settings, output_format, output, write_baseline, color, forms)
+    _finish(results, settings, output_format, output, write_baseline, color, forms, changes)
 
 
 def fingerprint(
@@ -227,6 +255,7 @@ def _finish(
     write_baseline: Path | None,
     color: Color,
     also: Sequence[tuple[str, Path]] = (),
+    changes: Changes | None = None,
 ) -> None:
     from dara.reports.registry import format_of
     from dara.reports.text import TextReport
@@ -242,6 +271,8 @@ def _finish(
             with report_sink(path) as sink:
                 format_of(form).write(results, sink)
     problem = _report_problems(results)
+    if changes is not None:
+        problem = max(problem, apply_fixes(changes))
     if write_baseline is not None:
         from dara.baseline import write_baseline as write
 

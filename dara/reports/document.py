@@ -9,6 +9,7 @@ from clustering.facts import Fact
 from clustering.identity import FamilyMatch, Fingerprint, Identification, Part
 from clustering.text import escape as _escape
 from dara.findings import Finding, Held, Skipped
+from dara.fixing.records import Fix
 from dara.report import AuditReport, AuditResult, FailedAudit, PackageId
 from dara.rules.interface import DOCS_URL
 from naming.records import Claim, Component
@@ -65,7 +66,47 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "skipped": [_skipped(item) for item in result.outcomes.skipped],
         "notes": [escape(note) for note in result.notes],
         "verdict": result.verdict.value,
+        **({"fix": fix_document(result.fix)} if result.fix is not None else {}),
     }
+
+
+def fix_document(fix: Fix) -> dict[str, Any]:
+    """Proposed corrections; the key `fix` is there only when they were asked for."""
+    name, card = fix.rename, fix.card
+    return {
+        "rename": None
+        if name is None
+        else {
+            "from": escape(name.old),
+            "to": escape(name.new),
+            "corrections": [
+                {"code": item.code, "from": escape(item.old), "to": escape(item.new), "reason": escape(item.reason)}
+                for item in name.corrections
+            ],
+        },
+        "card": None
+        if card is None
+        else {
+            "path": escape(card.path),
+            "edits": [
+                {
+                    "code": item.code,
+                    "key": escape(item.key),
+                    "from": clean(item.old),
+                    "to": clean(item.new),
+                    "reason": escape(item.reason),
+                }
+                for item in card.edits
+            ],
+            "diff": diff_text(card.diff),
+        },
+        "unresolved": [{"code": item.code, "reason": escape(item.reason)} for item in fix.unresolved],
+    }
+
+
+def diff_text(diff: str) -> str:
+    """A diff whose lines are safe to show."""
+    return "".join(f"{escape(line)}\n" for line in diff.split("\n")[:-1])
 
 
 def facts_document(report: AuditReport) -> dict[str, Any]:

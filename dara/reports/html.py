@@ -8,8 +8,9 @@ from typing import TextIO
 
 from clustering.identity import Part
 from dara.findings import Finding, Verdict
+from dara.fixing.records import Fix
 from dara.report import AuditReport, AuditResult, FailedAudit
-from dara.reports.document import escape
+from dara.reports.document import diff_text, escape
 from dara.reports.interface import ReportFormat
 from dara.reports.values import HEADLINE_KINDS, fact_text, named_fact, value_text
 from dara.rules.interface import DOCS_URL
@@ -92,6 +93,7 @@ def _section(result: AuditResult) -> Iterator[str]:
     yield f'<p class="verdict {result.verdict.value}">{result.verdict.value}</p>'
     for finding in result.findings:
         yield from _finding(finding)
+    yield from _fix(result.fix)
     yield from _claims(result)
     yield from _parts(result.parts)
     yield from _facts(result)
@@ -114,6 +116,17 @@ def _finding(finding: Finding) -> Iterator[str]:
         yield f"<ul>{items}</ul>"
     if finding.suggestion:
         yield f"<p>Instead: {_safe(finding.suggestion)}</p>"
+
+
+def _fix(fix: Fix | None) -> Iterator[str]:
+    if fix is None:
+        return
+    yield "<h3>Corrections</h3>"
+    if fix.empty:
+        words = "Nothing can be corrected without guessing." if fix.unresolved else "Nothing to correct."
+        yield f'<p class="dim">{words}</p>'
+    for diff in (item.diff for item in (fix.rename, fix.card) if item is not None):
+        yield f'<pre class="scroll">{html_escape(diff_text(diff), quote=True)}</pre>'
 
 
 def _claims(report: AuditReport) -> Iterator[str]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from dara.findings import Finding, Verdict
+from dara.fixing.records import Fix
 from dara.report import AuditResult, FailedAudit
-from dara.reports.document import escape
+from dara.reports.document import diff_text, escape
 from dara.reports.interface import ReportFormat
 from dara.reports.values import named_fact
 from dara.rules.interface import DOCS_URL
@@ -65,6 +66,8 @@ def _section(result: AuditResult) -> Iterator[str]:
     if held:
         yield ""
         yield f"Claims that hold: {', '.join(held)}."
+    if result.fix is not None:
+        yield from _fix(result.fix)
     if result.outcomes.skipped:
         yield ""
         yield "<details><summary>Not checked</summary>"
@@ -73,6 +76,19 @@ def _section(result: AuditResult) -> Iterator[str]:
             yield f"- {literal(skip.check)}: {literal(skip.reason)}"
         yield ""
         yield "</details>"
+
+
+def _fix(fix: Fix) -> Iterator[str]:
+    for diff in (item.diff for item in (fix.rename, fix.card) if item is not None):
+        text = diff_text(diff)
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+        yield ""
+        yield f"{fence}diff"
+        yield text.rstrip("\n")
+        yield fence
+    if fix.empty:
+        yield ""
+        yield "Nothing can be corrected without guessing." if fix.unresolved else "Nothing to correct."
 
 
 def _row(finding: Finding) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TextIO
 from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Finding, Verdict
+from dara.fixing.records import Fix
 from dara.report import AuditReport, AuditResult, FailedAudit
+from dara.reports.document import diff_text
 from dara.reports.interface import ReportFormat
 from dara.reports.values import HEADLINE_KINDS, fact_text
 from dara.rules.interface import DOCS_URL
@@ -24,6 +26,7 @@ _VERDICT_STYLE = {
     Verdict.DEFECTIVE: "bold red",
     Verdict.UNVERIFIABLE: "bold yellow",
 }
+_DIFF_STYLE = {"+": "green", "-": "red", "@": "cyan"}
 _SEVERITY_STYLE = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
@@ -80,6 +83,9 @@ class TextReport(ReportFormat):
                 console.print(part)
         for line in _footer(result):
             console.print(line)
+        if result.fix is not None:
+            for line in _fix(result.fix):
+                console.print(line, soft_wrap=True)  # a diff is copied; broken lines would not apply
 
 
 def _summary(report: AuditReport) -> Iterator[RenderableType]:
@@ -125,6 +131,20 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
     if finding.suggestion:
         yield Padding(Text.assemble(("instead: ", "bold"), escape(finding.suggestion)), (0, 0, 0, 4))
     yield Padding(Text(f"{DOCS_URL}/{finding.code}.md", style="dim"), (0, 0, 0, 4))
+
+
+def _fix(fix: Fix) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    if fix.empty:
+        words = "nothing can be corrected without guessing" if fix.unresolved else "nothing to correct"
+        yield Text(f"  {words}", style="dim")
+    for item in fix.unresolved:
+        yield Text(f"  not corrected {item.code}: {escape(item.reason)}", style="dim")
+    for diff in (item.diff for item in (fix.rename, fix.card) if item is not None):
+        yield Text()
+        for line in diff_text(diff).splitlines():
+            yield Text(line, style=_DIFF_STYLE.get(line[:1], "") if line[:3] not in ("---", "+++") else "bold")
 
 
 def _footer(report: AuditReport) -> Iterator[RenderableType]:

@@ -53,7 +53,7 @@ class ContradictedTask(Rule):
         if not facts:
             yield self.skipped("the package does not tell its head")
             return
-        excluded = [claim for claim in claims if _telling(claim) and _excluded_by(str(claim.value), facts)]
+        excluded = [claim for claim in claims if _telling(claim) and excluded_by(str(claim.value), facts)]
         for claim in claims:
             fact = facts[0]
             if claim not in excluded:
@@ -106,6 +106,7 @@ def _telling(claim: Claim) -> bool:
     return any(_JOINT.sub("", word) == text for word in words)
 
 
-def _excluded_by(task: str, facts: tuple[Fact, ...]) -> bool:
+def excluded_by(task: str, facts: tuple[Fact, ...]) -> bool:
+    """Whether a task cannot be that of any head that the facts leave open."""
     against = _contradicting(task)
     return all(set(heads_of(fact)) <= against for fact in facts)

@@ -24,6 +24,7 @@ from dara.rules.contradicted_hidden_size import ContradictedHiddenSize
 from dara.rules.contradicted_labels import ContradictedLabels
 from dara.rules.contradicted_language import ContradictedLanguage
 from dara.rules.contradicted_layers import ContradictedLayers
+from dara.rules.contradicted_metadata import ContradictedMetadata
 from dara.rules.contradicted_parameters import ContradictedParameters
 from dara.rules.contradicted_patch_size import ContradictedPatchSize
 from dara.rules.contradicted_quantization import ContradictedQuantization
@@ -78,6 +79,7 @@ _RULES: tuple[type[Rule], ...] = (
     MissingData,
     MissingEvaluation,
     MissingLicence,
+    ContradictedMetadata,
     UnsafeFormat,
 )
 

@@ -23,6 +23,9 @@ _CLASS_SUFFIX: Final = re.compile(
 )
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 
+_UNNAMED_ROLES: Final = frozenset({"model", "transformer_decoder"})
+"""The composite itself, and its inner decoder: a MaskFormer is built with DETR's and is nowhere called after it."""
+
 SHORTEST_WORD: Final = 4
 """Shorter family names (`opt`, `sam`, `git`) occur inside other words by chance."""
 
@@ -213,6 +216,6 @@ def _part_families(subject: Subject) -> frozenset[str]:
     parts = (*subject.parts, *(subject.identification.parts if subject.identification else ()))
     names: set[str] = set()
     for part in parts:
-        if part.role != "model":  # the composite itself
+        if part.role not in _UNNAMED_ROLES:
             names |= _with_stem(part.family)
     return frozenset(names) - {""}
