@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections import Counter, defaultdict
@@ -120,8 +121,24 @@ def merge(plan: Plan, folder: Path, out: Path, progress: Callable[[int], object]
     _write(out, "clusters", _tables("clusters", clusters.cluster_rows()))
     summary = {**totals.document(plan), "clusters": clusters.document()}
     write_json(out / "summary.json", summary)
+    _report(plan, out)
     write_json(out / "run.json", plan.document())
     return summary
+
+
+def _report(plan: Plan, out: Path) -> None:
+    """The page for people, from the tables."""
+    from dara.reports.batch_html import write_report
+    from dara.studies.registry import run_studies
+    from dara.studies.snapshot import Snapshot
+
+    snapshot = Snapshot(out, plan.document())
+    results = run_studies(snapshot)
+    with replaced(out / "report.html") as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", newline="\n")
+        write_report(snapshot, results, text)
+        text.flush()
+        text.detach()
 
 
 def _write(out: Path, name: str, groups: Iterable[Any]) -> None:

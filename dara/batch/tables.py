@@ -11,7 +11,7 @@ PARTS: Final = (*TABLES, "signatures")
 """What a shard holds: its rows of the tables, and the signatures of its graphs, which clusters are made of."""
 DERIVED: Final = ("graphs", "clusters")
 """Tables that are computed from the others."""
-RESULTS: Final = ("run.json", *(f"{name}.parquet" for name in (*TABLES, *DERIVED)), "summary.json")
+RESULTS: Final = ("run.json", *(f"{name}.parquet" for name in (*TABLES, *DERIVED)), "summary.json", "report.html")
 """Everything that a complete run leaves behind. `run.json` first: without it the others do not count as results."""
 
 _COLUMNS: Final[dict[str, dict[str, str]]] = {

@@ -22,7 +22,7 @@ def study(
     ] = None,
     *,
     output_format: Annotated[
-        Literal["text", "json", "markdown"], typer.Option("--format", help="text, json or markdown.")
+        Literal["text", "json", "markdown", "html"], typer.Option("--format", help="text, json, markdown or html.")
     ] = "text",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report here.")
@@ -45,6 +45,10 @@ def study(
         with report_sink(output) as sink:
             if output_format == "json":
                 batch_tables.write_json(snapshot, results, sink)
+            elif output_format == "html":
+                from dara.reports.batch_html import write_report
+
+                write_report(snapshot, results, sink)
             elif output_format == "markdown":
                 batch_tables.write_markdown(results, sink)
             else:

@@ -20,15 +20,19 @@ _LARGEST: Final = 16 << 20
 class Snapshot:
     """A complete OUT folder."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, run: dict[str, Any] | None = None) -> None:
         """Opens the results.
+
+        Args:
+            out: the folder.
+            run: what `run.json` will say, for results that are not complete yet.
 
         Raises:
             UsageError: the folder holds no complete run.
         """
         self.out = out
         self.name = escape(str(out))
-        self.run = self._document("run.json")
+        self.run = run or self._document("run.json")
         self.summary = self._document("summary.json")
         if not str(self.run.get("schema", "")).startswith("dara-batch/"):
             raise UsageError(f"{self.name}: holds no results of dara batch")
@@ -70,7 +74,7 @@ class Snapshot:
                     statistics = chunk.statistics
                     name = chunk.path_in_schema.partition(".")[0]
                     counted = statistics is not None and statistics.has_null_count
-                    found[name] |= not counted or statistics.null_count < chunk.num_values
+                    found[name] |= bool(chunk.num_values) and (not counted or statistics.null_count < chunk.num_values)
             return found
 
     @property
