@@ -11,8 +11,10 @@ torch and transformers are imported inside the functions.
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from clustering.live.limits import LiveLimits, LiveModelError
@@ -39,6 +41,7 @@ __all__ = [
     "listing_from_module",
     "module_from_class",
     "module_from_config",
+    "saved_listing",
 ]
 
 Spelling = Literal["memory", "published"]
@@ -105,6 +108,21 @@ def listing_from_module(
     if tied:
         extra["tied"] = tied
     return TensorListing(tensors=tensors, format="module", metadata={**extra, **(metadata or {})})
+
+
+def saved_listing(module: nn.Module, *, dtype: str | None = None) -> TensorListing:
+    """List what the file saved from a module holds: its fingerprint is that of the file.
+
+    A `PreTrainedModel` is listed as `save_pretrained` writes it, any other module as its `state_dict`; both sorted by
+    name, as a safetensors file is. Layers without parameters leave no trace in either.
+
+    Raises:
+        LiveModelError: the library's restructuring cannot be undone.
+    """
+    transformers = sys.modules.get("transformers")  # where it was never imported, this is no model of it
+    own = transformers is not None and isinstance(module, transformers.PreTrainedModel)
+    listing = listing_from_module(module, dtype=dtype, spelling="published" if own else "memory")
+    return replace(listing, tensors=tuple(sorted(listing.tensors, key=lambda tensor: tensor.name)))
 
 
 def _tensor(name: str, value: torch.Tensor, dtype: str | None, *, shared: bool) -> Tensor:
