@@ -71,6 +71,13 @@ class SnapshotSource(ABC):
     def total(self) -> int | None:
         """Number of entries, where it can be told without reading everything."""
 
+    def stride(self) -> int | None:
+        """Entries before the first one that is wanted which have to be read, at most; None: all that come before it.
+
+        Whoever reads a snapshot in pieces makes them several times as long.
+        """
+        return 0
+
     @abstractmethod
     def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
         """Entries `start` to `stop`. One that cannot be used is a `SkippedPackage`, never an exception.

@@ -84,6 +84,10 @@ class JsonLines(SnapshotSource):
         self._marks = marks
         return entries
 
+    def stride(self) -> int | None:
+        """Those since the last remembered place of a plain file."""
+        return None if self._path.suffix == ".gz" else STRIDE
+
     def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
         """One item per line."""
         with open_binary(self._path) as stream:

@@ -106,6 +106,10 @@ class PtmTorrent(SnapshotSource):
         """Unknown: counting means reading everything."""
         return
 
+    def stride(self) -> None:
+        """All: an array has to be read from its beginning."""
+        return
+
     def packages(self, start: int = 0, stop: int | None = None) -> Iterator[Package | SkippedPackage]:
         """One item per element."""
         with open_binary(self._path) as stream:

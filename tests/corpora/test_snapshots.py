@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -340,3 +341,52 @@ def test_counted_lines_are_entered_in_the_middle(tmp_path: Path, monkeypatch: py
     for start in range(total + 3):
         for stop in (None, start, start + 1, start + 4):
             assert list(counted.packages(start, stop)) == list(plain.packages(start, stop))
+
+
+@pytest.mark.parametrize("group", [1, 7, 100, 5_000])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, None), (0, 0), (3, 9), (6, 8), (41, 43), (2_040, 2_060), (2_090, None), (9_999, None)]
+)
+def test_slices_of_parquet_are_slices_of_its_rows(tmp_path, group, start, stop):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [f"a/b{number}" for number in range(2_100)]
+    pq.write_table(pa.table({"id": names}), tmp_path / "m.parquet", row_group_size=group)
+    source = open_snapshot(tmp_path / "m.parquet")
+    found = list(source.packages(start, stop))
+    assert [package.name for package in found] == names[start:stop]
+    assert [package.location for package in found[:1]] == [f"m.parquet:row {start + 1}" for _ in found[:1]]
+
+
+def test_what_has_to_be_read_before_an_entry(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": ["a/b"] * 10}), tmp_path / "m.parquet", row_group_size=4)
+    pq.write_table(pa.table({"id": pa.array([], pa.string())}), tmp_path / "empty.parquet")
+    (tmp_path / "m.jsonl").write_text('{"id": "a/b"}\n')
+    (tmp_path / "m.jsonl.gz").write_bytes(gzip.compress(b'{"id": "a/b"}\n'))
+    (tmp_path / "m.json").write_text('[{"id": "a/b"}]')
+    strides = {
+        name: open_snapshot(tmp_path / name).stride() for name in ("m.parquet", "empty.parquet", "m.jsonl.gz", "m.json")
+    }
+    assert strides == {"m.parquet": 4, "empty.parquet": 0, "m.jsonl.gz": None, "m.json": None}
+    assert open_snapshot(tmp_path / "m.jsonl").stride() is not None
+
+
+def test_a_large_row_group_is_not_held_in_memory(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    chance = random.Random(1)
+    cards = [json.dumps({"x": chance.randbytes(1_000).hex()}) for _ in range(30_000)]
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"id": [f"a/b{n}" for n in range(30_000)], "cardData": cards}), path, row_group_size=30_000)
+    del cards
+    pool = pa.default_memory_pool()
+    before, most = pool.bytes_allocated(), 0
+    for _ in open_snapshot(path).packages():
+        most = max(most, pool.bytes_allocated() - before)
+    assert path.stat().st_size > 30 << 20
+    assert most < 15 << 20

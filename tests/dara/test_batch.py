@@ -344,14 +344,15 @@ def test_workers_are_bounded(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("enterable", [True, False])
+@pytest.mark.parametrize("longest", [1, 16, 500, None])
 @pytest.mark.parametrize("missing", [set(), {0}, {3, 4}, set(range(1, 100, 2))])
-def test_runs_of_shards_cover_all_once(workers: int, enterable: bool, missing: set[int]) -> None:
+def test_runs_of_shards_cover_all_once(workers: int, longest: int | None, missing: set[int]) -> None:
     shards = [number for number in range(100) if number not in missing]
-    runs = in_runs(shards, workers, 16, enterable)
+    runs = in_runs(shards, workers, longest)
     assert [number for run in runs for number in run] == shards
     assert all(run == list(range(run[0], run[-1] + 1)) for run in runs)
     assert len(runs) >= min(workers, len(shards))
+    assert longest is None or all(len(run) <= longest for run in runs)
 
 
 # -- as a process of its own --------------------------------------------------------------------------------------

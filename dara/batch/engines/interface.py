@@ -28,18 +28,17 @@ class Engine(ABC):
         """
 
 
-def in_runs(shards: Sequence[int], workers: int, longest: int, enterable: bool) -> list[list[int]]:
+def in_runs(shards: Sequence[int], workers: int, longest: int | None) -> list[list[int]]:
     """Shards in runs that follow each other, a few for each worker so that all finish at about the same time.
 
     Args:
         shards: numbers of shards.
         workers: how many judge at a time.
-        longest: most shards of a run.
-        enterable: whether the source can be entered in the middle without reading what comes before; else every run
-            costs reading all before it, so there are as few as there are workers.
+        longest: most shards of a run; None where every run costs reading all that comes before it, so that there are
+            as few as there are workers.
     """
-    most = -(-len(shards) // (workers * (4 if enterable else 1))) if workers > 1 else len(shards)
-    most = max(1, min(most, longest) if enterable else most)
+    most = -(-len(shards) // (workers * (1 if longest is None else 4))) if workers > 1 else len(shards)
+    most = max(1, most if longest is None else min(most, longest))
     runs: list[list[int]] = []
     for number in sorted(shards):
         if runs and number == runs[-1][-1] + 1 and len(runs[-1]) < most:
@@ -49,6 +48,11 @@ def in_runs(shards: Sequence[int], workers: int, longest: int, enterable: bool) 
     return runs
 
 
-def enterable(work: Work) -> bool:
-    """Whether the source can be entered in the middle without reading what comes before."""
-    return work.source.kind != "ptmtorrent" and not work.plan.snapshot.endswith(".gz")
+def longest_run(work: Work, usual: int) -> int | None:
+    """Most shards of a run for a source: the usual number, more where a source has to read much before it begins.
+
+    Raises:
+        PackageError: the snapshot cannot be read.
+    """
+    stride = work.source.stride()
+    return None if stride is None else max(usual, 4 * stride // work.plan.shard)

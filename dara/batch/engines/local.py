@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Final
 
-from dara.batch.engines.interface import Engine, Progress, enterable, in_runs
+from dara.batch.engines.interface import Engine, Progress, in_runs, longest_run
 from dara.batch.shard import Work, Worker
 from dara.errors import IncompleteAuditError, UsageError
 
@@ -34,7 +34,7 @@ class LocalEngine(Engine):
 
     def run(self, work: Work, shards: Sequence[int], progress: Progress) -> None:
         """Judges the shards, each process some that follow each other."""
-        runs = in_runs(shards, self._workers, _LONGEST, enterable(work))
+        runs = in_runs(shards, self._workers, longest_run(work, _LONGEST))
         if self._workers == 1 or len(runs) == 1:
             worker = Worker(work)
             try:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 
 from clustering.text import escape, one_line
 from corpora.errors import DamagedFileError, PackageError
-from dara.batch.engines.interface import Engine, Progress, enterable, in_runs
+from dara.batch.engines.interface import Engine, Progress, in_runs, longest_run
 from dara.batch.engines.local import processors
 from dara.batch.plan import snapshot_identity, versions
 from dara.batch.shard import Work, Worker, write_shard
@@ -56,9 +56,9 @@ class RayEngine(Engine):
             raise UsageError(f"{_MISSING} ({one_line(error, 80)})") from error
 
         with _cluster(self._workers):
-            every = ray.cluster_resources()  # type: ignore[no-untyped-call]
+            every = ray.cluster_resources()
             workers = min(self._workers or max(1, int(every.get("CPU", 1))), len(shards))
-            runs = in_runs(shards, workers, _LONGEST, enterable(work))
+            runs = in_runs(shards, workers, longest_run(work, _LONGEST))
             here = ray.get_runtime_context().get_node_id()
             tasks = ray.data.from_items([{"shards": run} for run in runs], override_num_blocks=len(runs))
             judged = tasks.map_batches(
