@@ -16,6 +16,8 @@ _LETTERS_THEN_DIGITS = re.compile(r"([a-z]{3,12}?)(xs|ti|bigg|[sbmlhgtnx])(\d{1,
 """`vits8`: a family, its size and its patch."""
 _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
+_GLUED_ACTIVE = re.compile(r"([0-9]b)(?=a[0-9]{1,3}b?$)")
+"""`30BA3B`: parameters in all, and of the experts that are active."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
 """`22kto1k`: trained on one version of ImageNet, then on another."""
 SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl")
@@ -84,8 +86,10 @@ class Atoms:
         else:
             cuts = {match.end() for match in _ATOM.finditer(chunk)}
             cuts.add(size)
-        if not letters and (numbered := _GLUED_VERSION.search(folded)):
-            cuts.add(numbered.end(1))
+        if not letters:
+            for glued in (_GLUED_VERSION, _GLUED_ACTIVE):
+                if numbered := glued.search(folded):
+                    cuts.add(numbered.end(1))
         if "For" in chunk or chunk.endswith("Model"):
             head = CLASS_SUFFIX.search(chunk)
             if head and head.start():

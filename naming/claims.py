@@ -81,6 +81,8 @@ def _is_one_of_several(scene: Scene, segment: Segment, mains: int) -> bool:
         for other in scene.segments
     ):
         return True
+    if domain_of(str(segment.value)) == "dual" and sum(other.role == "backbone" for other in scene.segments) > 1:
+        return True  # `CLIP-RoBERTa-102M-ViT-L`: published as the whole, or as one of its towers
     return not segment.note and _over_another(scene, segment)
 
 

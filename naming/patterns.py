@@ -23,7 +23,8 @@ _DIGIT = re.compile(
         (?:samples?|examples?|hours?|hrs?|utterances|pairs|sentences|tokens|images|gb|tb)){_END}
     | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l))(?=\d{{3}}|{_END})
     | (?P<labels>\d{{1,5}}[-_]?(?:class(?:es)?|labels?|way|classification|cls|stars?)){_END}
-    | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}})?[bmt]|(?<![a-z])\d{{1,2}}_\d[bmt]|\d{{1,3}}b\d{{1,2}})(?=v\d|{_END})
+    | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}})?[bmt]|(?<![a-z])\d{{1,2}}_\d[bmt]|\d{{1,3}}b\d{{1,2}})
+        (?=v\d|a\d{{1,3}}(?:\.\d{{1,2}})?b{_END}|{_END})
     | (?P<kilo>\d{{1,9}}(?:\.\d{{1,9}})?k)(?=to\d|{_END})
     | (?P<date>(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\g<1>(?:0[1-9]|[12]\d|3[01])){_END}
     | (?P<pair>\d{{2,4}}x\d{{2,4}}(?:x\d{{1,4}})?){_END}
@@ -42,7 +43,7 @@ _COUNTERS = (
 )
 _LETTER = re.compile(
     rf"""(?:
-      (?P<version>(?:v|ver|version|rev|release)[-_.]?\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.a-z])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
+      (?P<version>(?:v|(?<![0-9])v[-_.]|(?:ver|version|rev|release)[-_.]?)\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.a-z])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
     | (?P<active>(?<![0-9ac-z])a\d+(?:[._]\d+)?[bm]){_END}
     | (?P<effective>(?<![0-9a-z])e\d+(?:[._]\d+)?b){_END}
     | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}
@@ -61,8 +62,8 @@ _LETTER = re.compile(
     | (?P<steps>steps?[-_]?\d+k?(?!\.\d)){_END}
     | (?P<counter>(?:{_COUNTERS})[-_]?\d+(?:\.\d+)?(?:e-?\d+)?k?){_END}
     | (?P<scale>x\d{{1,2}}){_END}
-    | (?P<lettered>[a-z]\d{{1,3}}[bkm]?){_END}
-    | (?P<coded>[a-z]{{2}}\d{{1,3}}[bkm]?){_END}
+    | (?P<lettered>[a-z]\d{{1,3}}[bkm]?){_END}(?!\.\d)
+    | (?P<coded>[a-z]{{2}}\d{{1,3}}[bkm]?){_END}(?!\.\d)
     )""",
     re.VERBOSE | re.ASCII,
 )

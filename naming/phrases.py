@@ -140,7 +140,8 @@ def _dataset_parts(
         return None
     categories = {entry.category for entry in left}, {entry.category for entry in right}
     same = [any(entry.value == phrase.value for entry in half) for half in (left, right)]
-    if same[0] != same[1] or ("language" in categories[0] and "task" in categories[1]) or "adaptation" in categories[0]:
+    spoken = any(entry.category == "language" and not entry.word for entry in left)  # `persian-qa`, not `multi-nli`
+    if same[0] != same[1] or (spoken and "task" in categories[1]) or "adaptation" in categories[0]:
         return left, right
     return None
 

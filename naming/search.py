@@ -103,8 +103,10 @@ class Search:
                     meanings = _fitting(meanings, key, chunks, offsets, i, j)
                     if not meanings:
                         continue
-                if key[-1] in _DIGITS and _number_goes_on(folded, ends[j - 1]):
-                    continue  # `minimax-m2` in MiniMax-M2.5
+                if key[-1] in _DIGITS and _number_goes_on(
+                    folded, starts[j - 1], ends[j - 1], chunks[i] == chunks[j - 1]
+                ):
+                    continue  # `minimax-m2` in MiniMax-M2.5, `gpt-1` in gpt-1b
                 points = here + (behind - at) * KNOWN
                 if points >= score[j]:  # of equals the one with the longer first piece
                     score[j] = points
@@ -209,9 +211,21 @@ def _shape_starts(folded: str, starts: list[int], ends: list[int]) -> frozenset[
     return frozenset(found)
 
 
-def _number_goes_on(folded: str, end: int) -> bool:
-    """Whether a decimal point and another digit follow."""
-    return folded[end : end + 1] == "." and folded[end + 1 : end + 2] in _DIGITS and end + 1 < len(folded)
+def _number_goes_on(folded: str, start: int, end: int, glued: bool) -> bool:
+    """Whether a number is longer than its digits: a decimal point and another digit follow, or a unit.
+
+    A unit only counts behind digits that stand apart from the word before them: `gpt-1b`, not `vits8b`.
+    """
+    if end + 1 < len(folded) and folded[end] == "." and folded[end + 1] in _DIGITS:
+        return True
+    if glued or end >= len(folded) or not folded[end].isalpha():
+        return False
+    shape = patterns.match(folded, start)
+    return shape is not None and shape[1] > end and shape[0] in _COUNTED
+
+
+_COUNTED = frozenset(["parameters", "experts_each", "kilo", "bits", "bpw", "layers", "counter", "amount", "rate"])
+"""Shapes of numbers with a unit."""
 
 
 def _fitting(

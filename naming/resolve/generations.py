@@ -9,6 +9,8 @@ from naming.lexicon import Entry
 from naming.resolve.scene import Scene
 from naming.segment import Segment
 
+_ACTIVE = "active parameters"
+"""Stands among the words of a name for a number of active parameters."""
 _REACH = 8
 """Segments behind the family word that may tell its generation or variant."""
 
@@ -36,13 +38,11 @@ def settle_generations(scene: Scene) -> None:
                 known = {**facts["generations"][version.split(".")[0]], "accepts": facts.get("accepts", ())}
             facts = known
             segment.note = version
+        else:
+            facts = _adjacent_release(scene, place, facts)
         words = list(_words(scene, place, min(_next(scene, place), place + 1 + _REACH)))
         variants = facts.get("with") or (entry.get("with") if version is None else None) or {}
-        for word in words:
-            if word in variants and not (word.startswith("distil") and behind < len(scene.segments)):
-                facts = variants[word]
-                break
-        facts = _as_mixture(facts, words)
+        facts = _as_mixture(_variant(facts, variants, words, alone=behind == len(scene.segments)), words)
         if facts is not entry.attributes:
             if segment.category == "architecture":
                 segment.value = facts.get("family", segment.value)
@@ -55,6 +55,33 @@ def _is_release(segment: Segment, generations: Mapping[str, Any]) -> bool:
         return False
     facts = generations.get(segment.value, {})
     return not any(f"v{segment.value}" in family for family in (facts.get("family", ""), *facts.get("accepts", ())))
+
+
+def _variant(facts: Mapping[str, Any], variants: Any, words: list[str], *, alone: bool) -> Mapping[str, Any]:
+    """The facts of the first variant word; the family's own where there is none."""
+    for stated in words:
+        word = stated
+        if word == _ACTIVE:  # no dense family's merges into experts state active parameters
+            if variants.get("moe", {}).get("family") == "mixtral":
+                continue
+            word = "moe"
+        if word in variants and (alone or not word.startswith("distil")):
+            return variants[word]  # type: ignore[no-any-return]
+    return facts
+
+
+def _adjacent_release(scene: Scene, place: int, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The generation that a `v2` right behind the family word is, unless it is the release of a checkpoint after all.
+
+    `starcoder-v2` is how some write StarCoder2, `my-qwen-v2` may be anybody's second try: types of both are accepted.
+    """
+    behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
+    if behind is None or behind.category != "version" or not isinstance(behind.value, str):
+        return facts
+    release = facts.get("generations", {}).get(behind.value)
+    if release is None or not (facts.get("family") or scene.segments[place].category == "architecture"):
+        return facts
+    return {**release, "accepts": tuple(dict.fromkeys((*release.get("accepts", ()), *facts.get("accepts", ()))))}
 
 
 def _next(scene: Scene, place: int) -> int:
@@ -72,7 +99,7 @@ def _multilingual(scene: Scene, entry: Entry) -> bool:
 
 def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:
     """The mixture-of-experts type of a variant, where the name tells of experts (`Qwen3-VL-235B-A22B`)."""
-    if "moe" not in words:
+    if "moe" not in words and _ACTIVE not in words:
         return facts
     accepts = facts.get("accepts", ())
     mixture = f"{facts.get('family')}_moe"
@@ -97,6 +124,8 @@ def _version(scene: Scene, place: int, behind: int, generations: Mapping[str, An
                     return candidate
             return segment.value if segment.value.split(".")[0] in generations else None
         if segment.key in generations:
+            if segment.category == "other":
+                segment.category = "version"  # `gemma-3n`
             return segment.key
         if segment.category not in ("task", "training", "other"):
             return None
@@ -108,8 +137,10 @@ def _words(scene: Scene, place: int, behind: int) -> Iterator[str]:
     for other in range(place + 1, behind):
         segment = scene.segments[other]
         yield segment.key
-        if isinstance(segment.value, dict) and ("active" in segment.value or "experts" in segment.value):
+        if isinstance(segment.value, dict) and "experts" in segment.value:
             yield "moe"
+        elif isinstance(segment.value, dict) and "active" in segment.value:
+            yield _ACTIVE
     if place:
         yield scene.key(place - 1)
 

@@ -21,6 +21,8 @@ MAJOR = frozenset(
 """Codes that hardly stand for anything else in names of models."""
 _NEVER_LANGUAGES = frozenset(["to", "no", "or", "as", "is", "in", "on", "my", "so", "mt", "st", "ml", "cv", "co", "ch"])
 """Codes that are English words or abbreviations of the field far more often: only beside another language."""
+_OF_SPEAKERS = frozenset(["wavlm", "unispeech-sat"])
+"""Families pre-trained on English for telling speakers apart, whose `-sv` is speaker verification, not Swedish."""
 _BETWEEN = frozenset(["to", "2", "and"])
 
 
@@ -59,6 +61,8 @@ def is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> boo
 
 def _stands_for_language(scene: Scene, place: int, segment: Segment) -> bool:
     """Whether a code is read as a language before its other meanings are tried."""
+    if segment.key == "sv" and any(other.value in _OF_SPEAKERS for other in scene.segments):
+        return False
     return segment.key in MAJOR or scene.translation or _neighbours_language(scene, place)
 
 

@@ -22,6 +22,8 @@ RESOLUTIONS = frozenset(
 """Edges of square images that published vision models are trained on (timm's and transformers' configurations)."""
 LONGEST_CONTEXT = 1024
 """Thousands of tokens that a `k` number may mean; more are steps or samples."""
+_SMALLEST_SEEN = 224
+"""Edge of the smallest images that vision-language models read; powers of two are their contexts."""
 _LAYER_COUNTS = frozenset(["1", "2", "3", "4", "6", "8", "9", "12", "16", "24"])
 _DEEP = ("vision", "detector", "dual", "speech")
 _VISION = ("vision", "dual", "detector", "diffusion")
@@ -112,7 +114,12 @@ def _patch(scene: Scene, place: int, segment: Segment) -> bool:
 
 def _resolution(scene: Scene, place: int, segment: Segment) -> bool:
     number = int(segment.key)
-    if scene.any_domain(*_VISION) and number in RESOLUTIONS:
+    if number not in RESOLUTIONS:
+        return False
+    before = scene.segments[place - 1] if place else None
+    patched = before is not None and before.category == "input" and str(before.value).startswith(("patch", "window"))
+    seen = scene.any_domain("vlm") and number >= _SMALLEST_SEEN and number & (number - 1)
+    if patched or seen or scene.any_domain(*_VISION):
         decide(segment, "input", number)
         return True
     return False
@@ -246,7 +253,7 @@ def _kilo(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "input", f"{text}hz")
     elif scene.category(place - 1) == "dataset" and not scene.parameters:
         decide(segment, "identifier", text)
-    elif (scene.any_domain("llm", "vlm") or scene.parameters) and digits_of(text) <= LONGEST_CONTEXT:
+    elif _is_context(scene, digits_of(text)):
         decide(segment, "context", context_length(text))
     elif scene.any_domain("encoder"):
         if digits_of(text) in (1, 2, 4, 8, 16):
@@ -257,6 +264,13 @@ def _kilo(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "context", context_length(text))
     else:
         decide(segment, "identifier", text)
+
+
+def _is_context(scene: Scene, thousands: int) -> bool:
+    """Whether so many thousands are tokens: of a language model, or of a GPT where they are a power of two."""
+    if scene.any_domain("llm", "vlm") or scene.parameters:
+        return thousands <= LONGEST_CONTEXT
+    return scene.any_domain("gpt") and thousands in (2, 4, 8, 16, 32, 64, 128)
 
 
 def meaning_in(scene: Scene, category: str, word: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from naming.domains import domain_of
 from naming.resolve.scene import Scene
 
@@ -31,11 +29,12 @@ def settle_roles(scene: Scene) -> None:
     mains = [place for place in places if segments[place].role == "main"]
     if len(mains) < 2:
         return
-    for left, right in pairwise(mains):
+    left = mains[0]
+    for right in mains[1:]:
         a, b = segments[left], segments[right]
-        if a.role != "main" or b.role != "main":
-            continue
         a.role, b.role = _pair(scene, left, right)
+        if b.role == "main" or a.role not in ("main", "encoder"):
+            left = right
 
 
 def _lone_role(scene: Scene, place: int, *, alone: bool) -> None:

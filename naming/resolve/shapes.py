@@ -37,12 +37,13 @@ def _folded(scene: Scene, segment: Segment) -> str:
 def _parameters(scene: Scene, place: int, segment: Segment) -> None:
     text = _folded(scene, segment)
     if text.endswith("t"):
-        decide(segment, "identifier", text)
+        scene.parameters = scene.parameters or _is_whole_model(scene, place)
+        decide(segment, *(("parameters", count(text)) if _is_whole_model(scene, place) else ("identifier", text)))
         return
     if text.endswith("m") and any(other.category == "parameters" for other in scene.segments[:place]):
         decide(segment, "context", context_length(text))  # `Qwen2.5-7B-Instruct-1M`
         return
-    if scene.could_be(place - 1, "dataset") and text.endswith("b") and scene.any_domain("dual", "vision"):
+    if text.endswith("b") and scene.any_domain("dual", "vision") and _counts_samples(scene, place):
         decide(segment, "identifier", text)
         return
     if text.endswith("m") and "." not in text and scene.any_domain("dual", "vision") and scene.timm:
@@ -50,6 +51,25 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
         return
     scene.parameters = True
     decide(segment, "parameters", count(text))
+
+
+def _is_whole_model(scene: Scene, place: int) -> bool:
+    """Whether trillions are parameters (`Ring-1T`): no other size is stated, and they stand right behind the model.
+
+    Otherwise they are the tokens of its training (`TinyLlama-1.1B-3T`).
+    """
+    sizes = sum(other.kind in ("parameters", "experts_each", "effective") for other in scene.segments)
+    before = scene.category(place - 1) in ("architecture", "version") or scene.could_be(place - 1, "product")
+    return sizes == 1 and before
+
+
+def _counts_samples(scene: Scene, place: int) -> bool:
+    """Whether the number behind a collection of images and texts is how many it holds (`laion-2b`, `merged-2b`)."""
+    if not scene.could_be(place - 1, "dataset"):
+        return False
+    return any(
+        entry.category == "dataset" and not entry.get("num_labels") for entry in scene.segments[place - 1].entries
+    )
 
 
 def _experts_each(scene: Scene, place: int, segment: Segment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from naming.lexicon import Entry
 from naming.resolve.languages import CODE_LENGTH, MAJOR, instruct_or_italian, is_language, settle_code
@@ -48,12 +49,10 @@ def settle_words(scene: Scene) -> None:
                 break
     if scene.timm:
         _publishers(scene)
-    if "fine" in keys and scene.segments[-1].key == "fine" and scene.architectures():
-        decide(scene.segments[-1], "adaptation", "finetuned")
-    if "it" in keys:
-        instruct_or_italian(scene)
-    if not keys.isdisjoint(_MODALITIES):
-        _modalities(scene)
+    if not keys.isdisjoint(_REVISED):
+        for words, revise in _REVISIONS:
+            if not keys.isdisjoint(words):
+                revise(scene)
 
 
 def _in_tag_order(segment: Segment) -> list[Entry]:
@@ -162,6 +161,27 @@ def _modalities(scene: Scene) -> None:
             segment.category, segment.value = "task", _MODALITIES[segment.key]
 
 
+def _pretrained(scene: Scene) -> None:
+    """`pt` is what Gemma's publishers call the model before `it`; elsewhere it is PyTorch or Portuguese."""
+    if not any(segment.category == "architecture" and "gemma" in segment.key for segment in scene.segments):
+        return
+    for segment in scene.segments:
+        if segment.key == "pt" and segment.category in ("", "format", "language", "other"):
+            decide(segment, "training", "pretrained")
+
+
+_READS_TEXT = ("encoder", "seq2seq", "llm", "gpt")
+
+
+def _detections(scene: Scene) -> None:
+    """Detection by a model that reads text is a classification (`roberta-sms-spam-detection`)."""
+    if not scene.any_domain(*_READS_TEXT):
+        return
+    for segment in scene.segments:
+        if segment.key == "detection" and segment.value == "object-detection":
+            segment.value = "text-classification"
+
+
 def _is_owner(scene: Scene, segment: Segment) -> bool:
     """Whether the word is the package's owner, or the beginning of its name (`mosaic` of mosaicml)."""
     owner = re.sub(r"[^a-z0-9]", "", scene.owner.lower())
@@ -169,3 +189,20 @@ def _is_owner(scene: Scene, segment: Segment) -> bool:
 
 
 _OWNER_PREFIX = 5
+
+
+def _fine_at_the_end(scene: Scene) -> None:
+    """A last word cut short: `bert-base-fine`."""
+    if scene.segments[-1].key == "fine" and scene.architectures():
+        decide(scene.segments[-1], "adaptation", "finetuned")
+
+
+_REVISIONS: tuple[tuple[frozenset[str], Callable[[Scene], None]], ...] = (
+    (frozenset(["fine"]), _fine_at_the_end),
+    (frozenset(["it"]), instruct_or_italian),
+    (frozenset(["pt"]), _pretrained),
+    (frozenset(["detection"]), _detections),
+    (frozenset(_MODALITIES), _modalities),
+)
+"""Words whose reading depends on how the others were read, and what decides about them."""
+_REVISED = frozenset().union(*(words for words, _ in _REVISIONS))
