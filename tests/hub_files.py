@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +87,27 @@ class Entry:
     authorized: bool
     status: int = 0
     sent: int = 0
+
+
+class Quota:
+    """A limit on requests to the API, in windows of whole seconds, told in the headers of every answer."""
+
+    def __init__(self, allowed: int, window: int) -> None:
+        self.allowed, self.window = allowed, window
+        self.used, self.end = 0, 0.0
+        self.refused = 0
+
+    def take(self) -> tuple[bool, dict[str, str]]:
+        """Whether a request is within the limit, and what is said about the limit."""
+        now = time.monotonic()
+        if now >= self.end:
+            self.used, self.end = 0, now + self.window
+        self.used += 1
+        within = self.used <= self.allowed
+        self.refused += not within
+        seconds = max(1, math.ceil(self.end - now))
+        told = {"RateLimit": f'"api";r={max(0, self.allowed - self.used)};t={seconds}'}
+        return within, told if within else {**told, "Retry-After": str(seconds)}
 
 
 @dataclass

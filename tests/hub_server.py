@@ -30,6 +30,7 @@ from hub_files import (
     Entry,
     Fault,
     OnDisk,
+    Quota,
     Repo,
     content_of,
     description,
@@ -50,6 +51,7 @@ class HubServer:
         self.log: list[Entry] = []
         self.lfs: dict[str, bytes] = {}
         self.page = 100
+        self.quota: Quota | None = None
         self.lock = threading.Lock()
         self._servers = [
             _Server(("127.0.0.1", port), _hub_handler(self)),
@@ -150,6 +152,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.log.append(self.entry)
         length = int(self.headers.get("content-length") or 0)
         self.body = self.rfile.read(length) if length else b""
+        self.told: dict[str, str] = {}
+        if self.hub.quota is not None and self.route.startswith("/api/"):
+            with self.hub.lock:
+                within, self.told = self.hub.quota.take()
+            if not within:
+                self.reply(429, {"error": "too many requests"})
+                return False
         self.active = self.hub.take_fault(self.side, self.route)
         if self.active is None:
             return True
@@ -172,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.entry.status = status
         self.send_response(status)
-        sent = {"Content-Type": "application/json", "Content-Length": str(len(data)), **(headers or {})}
+        sent = {"Content-Type": "application/json", "Content-Length": str(len(data)), **self.told, **(headers or {})}
         for key, value in sent.items():
             self.send_header(key, value)
         self.end_headers()

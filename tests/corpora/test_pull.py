@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
-from hub_files import Sparse, safetensors_file
+from hub_files import Quota, Sparse, safetensors_file
 
 from clustering.readers.select import read_weights
 from corpora.errors import InvalidTargetError, NotFoundError, UnavailableError
@@ -335,3 +336,32 @@ def test_rows_that_strangers_wrote(run, tmp_path, change):
     item = parse_line(json.dumps(row).encode(), "x:1")
     assert isinstance(item, SkippedPackage)
     assert "\x1b" not in item.reason
+
+
+def test_the_limit_that_a_hub_tells_is_never_exceeded(hub, tmp_path):
+    hub.quota = Quota(5, 1)
+    client = HubClient(hub.endpoint, False, Patience(timeout=5), None, Pace())
+    assert pull(PullOptions(ACME, jobs=4), tmp_path / "out.jsonl", client).skipped == {}
+    assert hub.quota.refused == 0
+    assert len(hub.requests("/api/")) == COUNT + 3
+
+
+def test_a_client_that_does_not_listen_is_refused(hub, tmp_path):
+    """What the test above would miss if the test hub did not count."""
+    hub.quota = Quota(5, 1)
+    slept: list[float] = []
+    client = HubClient(
+        hub.endpoint, False, Patience(timeout=5), lambda seconds: (slept.append(seconds), time.sleep(seconds))[0]
+    )
+    assert pull(PullOptions(ACME, jobs=4), tmp_path / "out.jsonl", client).skipped == {}
+    assert hub.quota.refused > 0
+    assert slept
+
+
+@pytest.mark.parametrize("kind", ["truncate", "reset", "wrong-range", "ignore-range", "slow"])
+def test_faults_on_the_way_change_no_byte(run, hub, tmp_path, kind):
+    run("whole.jsonl")
+    hub.fault("resolve/.*/(README.md|config.json)$", kind, times=3)
+    hub.fault("model.safetensors$", kind, side="cdn", times=3)
+    assert run(jobs=1).skipped == {}
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
