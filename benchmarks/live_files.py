@@ -5,7 +5,7 @@
 Every class is built on the meta device in the library's default size. Its file is written by the class's own
 `save_pretrained`; only the last step is replaced, the one that writes bytes: header as the library wrote it, a hole for
 the data. The file is read back by the reader of packages. What is compared is the fingerprint of the file (digest,
-structure, vocabulary) with that of the module as `saved_listing` lists it, and, for information, as it stands in memory.
+structure, vocabulary) with that of the module as `saved_listing` lists it and, for information, as it is in memory.
 """
 
 from __future__ import annotations

@@ -89,17 +89,14 @@ def listing_from_module(
     Raises:
         LiveModelError: the published spelling was asked for and cannot be told.
     """
+    everything = {name: value for name, value in module.state_dict(keep_vars=True).items() if hasattr(value, "shape")}
+    kept = _kept_when_saved(module, everything) if spelling == "published" else frozenset()
     first: dict[int, str] = {}
-    tied: dict[str, str] = {}
-    state: dict[str, Any] = {}
-    for name, value in module.state_dict(keep_vars=True).items():
-        if not hasattr(value, "shape"):  # extra state of a module: any object
-            continue
-        if id(value) in first:
-            tied[name] = first[id(value)]
-            continue
-        first[id(value)] = name
-        state[name] = value
+    for name, value in everything.items():
+        if id(value) not in first or (name in kept and first[id(value)] not in kept):
+            first[id(value)] = name
+    tied = {name: first[id(value)] for name, value in everything.items() if first[id(value)] != name}
+    state = {name: value for name, value in everything.items() if name not in tied}
     if spelling == "published":
         state = _published(module, state)
     shared = set(tied.values())
@@ -137,6 +134,18 @@ def _tensor(name: str, value: torch.Tensor, dtype: str | None, *, shared: bool) 
         nbytes=value.numel() * _WIDTH.get(spelled, 1),
         storage=f"module:{name}" if shared else None,
     )
+
+
+def _kept_when_saved(module: nn.Module, state: dict[str, Any]) -> frozenset[str]:
+    """Names that the installed transformers keeps of tensors that share their weights; empty where it does not say."""
+    choose = getattr(load_transformers().modeling_utils, "remove_tied_weights_from_state_dict", None)
+    if choose is None or not hasattr(module, "get_parameter_or_buffer"):
+        return frozenset()
+    try:
+        with quiet():
+            return frozenset(choose(dict(state), module))
+    except Exception:  # noqa: BLE001  # a tie that the library does not understand: the first name stands
+        return frozenset()
 
 
 def _published(module: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
