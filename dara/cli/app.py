@@ -17,6 +17,7 @@ from dara.cli import (
     compare,
     corpus,
     demo,
+    diff,
     name,
     parse,
     publish,
@@ -40,6 +41,7 @@ app.command(name="lint")(audit.lint)
 app.command(name="fingerprint")(audit.fingerprint)
 app.command(name="batch")(batch.batch)
 app.command(name="study")(studies.study)
+app.command(name="diff")(diff.diff)
 app.command(name="parse")(parse.parse)
 app.command(name="suggest")(suggest.suggest)
 app.command(name="name")(name.name)
