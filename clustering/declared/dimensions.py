@@ -144,8 +144,12 @@ def _scaling(scope: Scope, key: str, rope: Mapping[str, Any], collector: Collect
     if original is not None and collector.value("context_original") is None:
         collector.add("context_original", original, scope.key(f"{key}.original_max_position_embeddings"))
     stated = collector.value("positions")
-    if factor is not None and factor > 1 and stated is not None and (original is None or stated <= original):
-        collector.add("context_scaled", int(stated * factor), scope.key(f"{key}.factor"))
+    if factor is None or factor <= 1 or stated is None:
+        return
+    # The factor scales the original length; where the stated one is longer it may already be the scaled one, or a part.
+    scaled = int((stated if original is None else min(stated, original)) * factor)
+    if scaled > stated:
+        collector.add("context_scaled", scaled, scope.key(f"{key}.factor"))
 
 
 def usable_positions(rows: int) -> int:

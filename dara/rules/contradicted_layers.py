@@ -17,6 +17,9 @@ from naming.records import Claim
 _KINDS: Final = ("layers", "encoder_layers", "decoder_layers", "layers_total", "conv_layers")
 
 
+FEWEST_LAYERS: Final = 2
+"""One layer is no model: `1-layer` is said of a head (`dinov2-small-imagenet1k-1-layer`)."""
+
 MOST_LAYERS: Final = 48
 """Deepest published model whose name gives its layers as `L-`: larger numbers behind an L are sizes."""
 
@@ -69,9 +72,11 @@ def _plainly_layers(claim: Claim, subject: Subject) -> bool:
 
     A lone `l1` may be a norm, and `L-70` of a language model its size; beside a width (`L-6_H-256`) they are layers.
     """
+    number = whole(claim.value)
+    if number is not None and number < FEWEST_LAYERS:
+        return False
     if subject.claims("hidden_size") or "ayer" in claim.text or not claim.text[:1].isalpha():
         return True
-    number = whole(claim.value)
     return claim.text[0] == "L" and number is not None and number <= MOST_LAYERS
 
 

@@ -181,6 +181,13 @@ def test_positions_and_context() -> None:
     assert stretched["context_original"] == 8192
 
 
+def test_a_factor_scales_the_original_length_where_more_is_stated() -> None:
+    """Sliding windows are stated beside the original: 16 times 8,192 are meant, not 32,768."""
+    rope = {"type": "yarn", "factor": 16.0, "original_max_position_embeddings": 8192}
+    found = values({"model_type": "mistral", "max_position_embeddings": 32768, "rope_scaling": rope})
+    assert found["context_scaled"] == 131072
+
+
 @pytest.mark.parametrize(
     ("rows", "usable"), [(514, 512), (1026, 1024), (512, 512), (2050, 2048), (77, 77), (66, 64), (3, 3), (40, 40)]
 )
