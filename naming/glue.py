@@ -109,6 +109,10 @@ def find_fused(piece: Segment, lexicon: Lexicon) -> None:
         piece.fused = True
 
 
+_ORDINARY = frozenset(["other", "version"])
+"""Categories of words that are items of their own only between separators (`BetaTest`, `Preview2`)."""
+
+
 def _is_one_word(pieces: list[Segment]) -> bool:
     """Whether the pieces of one chunk are parts of a word after all.
 
@@ -117,7 +121,7 @@ def _is_one_word(pieces: list[Segment]) -> bool:
     """
     categories = [{entry.category for entry in piece.entries} for piece in pieces]
     letters = [number for number, piece in enumerate(pieces) if piece.key.isalpha()]
-    plain = all(not categories[number] - {"other"} for number in letters)
+    plain = all(categories[number] <= _ORDINARY for number in letters)
     if plain:
         numbers = [piece for piece in pieces if not piece.key.isalpha()]
         return bool(numbers) and all(piece.kind == "integer" and not piece.entries for piece in numbers)
@@ -125,7 +129,7 @@ def _is_one_word(pieces: list[Segment]) -> bool:
         return False
     for number in letters:
         rest = set().union(*(categories[other] for other in letters if other != number))
-        if categories[number] == {"architecture"} and not rest - {"other"}:
+        if categories[number] == {"architecture"} and rest <= _ORDINARY:
             entry = pieces[number].entries[0]
             behind = pieces[number + 1].kind if number + 1 < len(pieces) else "word"
             if entry.word and not entry.get("glue") and behind not in ("integer", "dotted", "parameters"):

@@ -33,7 +33,7 @@ _INNER_CAPITAL = re.compile(r"[A-Z][a-z]{1,2}[A-Z][a-z]{0,2}$")
 """Spellings like DiT, ViT, DeiT or LiLT, which no ordinary word has."""
 _MENTION_AFTER = frozenset(["generated", "detector", "detection", "style"])
 """`stable-diffusion-prompt-generator`, `chatgpt-detector`: the model is about that other model."""
-_MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not"])
+_MENTION_BEFORE = frozenset(["for", "like", "vs", "against", "not", "no", "without", "non", "baked"])
 
 
 def settle_architectures(scene: Scene) -> None:

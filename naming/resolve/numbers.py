@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from naming.domains import domain_of
 from naming.resolve.quantities import context_length, digits_of
+from naming.resolve.releases import join_releases
 from naming.resolve.scene import PATCHES, Scene, decide
+from naming.resolve.shapes import settle_size_and_patch
 from naming.segment import Segment
 
 RESOLUTIONS = frozenset(
@@ -34,6 +35,7 @@ _IMAGENET = {"1k": "imagenet-1k", "21k": "imagenet-21k", "22k": "imagenet-22k", 
 
 def settle_numbers(scene: Scene) -> None:
     """Decide bare numbers from what stands around them."""
+    join_releases(scene)
     for place, segment in scene.undecided():
         if segment.kind == "integer":
             _integer(scene, place, segment)
@@ -94,7 +96,7 @@ def _behind_family(scene: Scene, place: int, segment: Segment) -> bool:
     elif _is_generation(before, text):
         decide(segment, "version", generation_value(before, text))
     elif scene.any_domain(*_DEEP) and domain_of(str(before.value)) in ("vision", "detector", "speech", ""):
-        if len(text) > 3 or (int(text) in RESOLUTIONS and len(text) == 3):
+        if len(text) > 3 or (int(text) in RESOLUTIONS and len(text) == 3 and str(before.value) != "regnet"):
             return False
         decide(segment, "size", text)
     else:
@@ -294,14 +296,15 @@ def _lettered(scene: Scene, place: int, segment: Segment) -> None:
         if str(before.value) == "esm" and text[0] == "t":
             decide(segment, "layers", int(text[1:]))
             return
-        sized = re.fullmatch(r"(ti|xs|[tsblhg])(8|14|16|32)", text)
-        if sized and scene.any_domain("vision", "dual", "vlm"):
-            scene.split(place, len(sized[1]))  # `vilt-b32`: size and patch
-            decide(scene.segments[place], "size", sized[1])
-            decide(scene.segments[place + 1], "input", f"patch{sized[2]}")
+        if settle_size_and_patch(scene, place, segment):
             return
-        if domain_of(str(before.value)) in ("vision", "detector"):
+        if domain_of(str(before.value)) in ("vision", "detector") or (
+            domain_of(str(before.value)) == "dual" and text[0] in "bs" and len(text) == 2
+        ):
             decide(segment, "size", text)
             return
+    if scene.timm and text[0] == "r" and text[1:].isdigit() and int(text[1:]) in RESOLUTIONS:
+        decide(segment, "input", int(text[1:]))
+        return
     if scene.timm or (text[-1] in "bk" and scene.any_domain("dual")):
         decide(segment, "identifier", text)

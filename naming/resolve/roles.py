@@ -63,6 +63,8 @@ def _pair(scene: Scene, left: int, right: int) -> tuple[str, str]:
     if arrow:
         between[0].category, between[0].value = "other", between[0].key
         return "encoder", "decoder"
+    if b.value in _ADD_ONS and domain_of(str(a.value)) == "diffusion":
+        return "base", "main"  # `sd-controlnet-canny`
     if (scene.timm and b.start < scene.tag_from) or a.value in _ADD_ONS:
         return "main", "base"
     sized = [s.category == "parameters" for s in between]

@@ -86,13 +86,19 @@ class Scene:
         segment = self.segments[place]
         return segment.category == category or (not segment.category and meaning(segment, category) is not None)
 
-    def split(self, place: int, length: int) -> None:
-        """Cut the segment at a place after some characters; both parts are undecided words without meanings."""
+    def split(self, place: int, length: int, separators: int = 0) -> None:
+        """Cut the segment at a place after some characters; both parts are undecided words without meanings.
+
+        Args:
+            place: the segment's place.
+            length: characters of the first part.
+            separators: characters between the parts that belong to neither.
+        """
         segment = self.segments[place]
-        cut = segment.start + length
+        cut = segment.start + length + separators
         rest = Segment(cut, segment.end, self.repo[cut : segment.end], segment.key[length:], "word", ())
-        segment.end = cut
-        segment.text = self.repo[segment.start : cut]
+        segment.end = segment.start + length
+        segment.text = self.repo[segment.start : segment.end]
         segment.key = segment.key[:length]
         segment.kind, segment.entries, segment.category = "word", (), ""
         self.segments.insert(place + 1, rest)

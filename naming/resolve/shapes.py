@@ -46,7 +46,7 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
     if text.endswith("b") and scene.any_domain("dual", "vision") and _counts_samples(scene, place):
         decide(segment, "identifier", text)
         return
-    if text.endswith("m") and "." not in text and scene.any_domain("dual", "vision") and scene.timm:
+    if text.endswith("m") and scene.timm and segment.start > scene.tag_from:
         decide(segment, "identifier", text)
         return
     scene.parameters = True
@@ -105,8 +105,28 @@ def _quantization(scene: Scene, place: int, segment: Segment) -> None:
     decide(segment, "quantization", re.sub(r"[-_](?=bit)|(?<=int)[-_]", "", _folded(scene, segment)))
 
 
+def settle_size_and_patch(scene: Scene, place: int, segment: Segment) -> bool:
+    """`vilt-b32`, `ViT-H-14`, `dinov3-vitl16`: the size and the patch of a model that sees; whether it is one."""
+    found = _SIZE_AND_PATCH.fullmatch(_folded(scene, segment))
+    if found is None or not scene.any_domain("vision", "dual", "vlm") or scene.any_domain("encoder", "seq2seq"):
+        return False
+    scene.split(place, len(found[1]), len(found[2]))
+    decide(scene.segments[place], "size", found[1])
+    decide(scene.segments[place + 1], "input", f"patch{found[3]}")
+    return True
+
+
+_SIZE_AND_PATCH = re.compile(r"(ti|xs|[tsblhg])([-_]?)(8|14|16|32)")
+
+
 def _layers(scene: Scene, place: int, segment: Segment) -> None:
     text = _folded(scene, segment)
+    if text[0] == "l" and scene.any_domain("vision", "dual"):
+        if settle_size_and_patch(scene, place, segment):
+            return
+        if scene.category(place - 1) == "architecture" and len(text) == 2:
+            decide(segment, "size", text)  # `nfnet_l0`, `efficientformer-l1`
+            return
     if text[0] == "l" and text[1:].isdigit() and not scene.any_domain(*_TEXT, "speech") and "product" not in text:
         decide(segment, "identifier", text) if int(text[1:]) > 100 else decide(segment, "layers", int(text[1:]))
         return
@@ -137,6 +157,8 @@ def _split_family(scene: Scene, place: int, family: str) -> None:
 
 
 def _hidden(scene: Scene, place: int, segment: Segment) -> None:
+    if settle_size_and_patch(scene, place, segment):
+        return
     text = _folded(scene, segment)
     size = digits_of(text)
     if size >= 32 and (text.startswith("hidden") or (text[0] == "h" and size % 2 == 0 and _dimensions(scene, place))):
@@ -193,6 +215,10 @@ def _rate(scene: Scene, place: int, segment: Segment) -> None:
 
 def _pair(scene: Scene, place: int, segment: Segment) -> None:
     decide(segment, "input", _folded(scene, segment))
+
+
+def _cardinality(scene: Scene, place: int, segment: Segment) -> None:
+    decide(segment, "size", segment.key)
 
 
 def _span(scene: Scene, place: int, segment: Segment) -> None:
@@ -257,5 +283,6 @@ _HANDLERS: dict[str, Callable[[Scene, int, Segment], None]] = {
     "bpw": _quantization, "gguf": _quantization, "weights": _quantization, "integers": _quantization, "group": _group,
     "llama": _llama, "layers": _layers, "hidden": _hidden, "heads": _heads, "patch": _patch, "window": _window,
     "context": _context, "counter": _counter, "amount": _amount, "labels": _labels, "rate": _rate, "pair": _pair,
-    "span": _span, "pixels": _pixels, "scale": _scale, "suffixed": _suffixed, "date": _counter,
+    "cardinality": _cardinality, "span": _span, "pixels": _pixels, "scale": _scale, "suffixed": _suffixed,
+    "date": _counter,
 }  # fmt: skip
