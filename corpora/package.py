@@ -88,6 +88,8 @@ class Package:
     """The configuration where a snapshot records it apart from the files; possibly only the hub's digest of it."""
     known_card: ModelCard | None = None
     """The card's declarations where a snapshot records them apart from the files."""
+    weight: int = 0
+    """Bytes of the row that it was made of, where that is a long one: who holds many packages wants to know."""
 
     @property
     def name(self) -> str | None:

@@ -13,8 +13,10 @@ from corpora.sources.interface import SkippedPackage, SnapshotSource
 from corpora.sources.local_files import is_there
 from corpora.sources.rows import COLUMNS, package_of_row
 
-BATCH: Final = 2_000
-"""Rows in memory at a time; a row with its card and list of files has about 5 KB."""
+BATCH: Final = 500
+"""Rows in memory at a time, as columns; a row with its card and list of files has about 5 KB."""
+_ROWS: Final = 50
+"""Rows in memory at a time, as Python's objects."""
 
 _BUFFER: Final = 1 << 20
 """Bytes of a column that are read at a time. With pyarrow's own settings a whole row group is in memory: 386 MB instead
@@ -66,7 +68,8 @@ class ParquetRows(SnapshotSource):
                         return
                     before = max(0, start - first)  # rows of a group that nobody asked for are not made objects
                     wanted = batch.slice(before, None if stop is None else max(0, stop - first - before))
-                    for number, row in enumerate(wanted.to_pylist(), start=first + before + 1):
+                    rows = (row for at in range(0, len(wanted), _ROWS) for row in wanted.slice(at, _ROWS).to_pylist())
+                    for number, row in enumerate(rows, start=first + before + 1):
                         yield package_of_row(row, f"{self._label}:row {number}")
                     first += len(batch)
             except (OSError, pa.ArrowException, UnicodeDecodeError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from clustering.errors import ReaderError
 from clustering.text import escape
 from corpora.card import ModelCard, card_of
 from corpora.errors import DamagedFileError
-from corpora.jsontext import JsonDocument, parse_json
+from corpora.jsontext import MAX_DEPTH, JsonDocument, parse_json
 from corpora.package import HubMetadata, Package
 from corpora.sources.interface import SkippedPackage
 
@@ -50,6 +51,9 @@ COLUMNS: Final = frozenset(name for names in _SPELLINGS.values() for name in nam
 
 PULLED: Final = "dara_pull"
 """Column of the rows that `dara snapshot pull` writes: the recorded bytes of the package's files."""
+
+LONG: Final = 1 << 16
+"""Bytes from which a row is a long one."""
 
 _MAX_FILES: Final = 50_000
 _MAX_NAME: Final = 1_000
@@ -89,6 +93,11 @@ class _Row:
         """A list or mapping, parsed where a text holds it."""
         value = self.raw(key)
         if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+            try:
+                if len(value) < LONG and value.count("{") + value.count("[") <= MAX_DEPTH:
+                    return json.loads(value)  # five times as fast, and it cannot be too deep
+            except (ValueError, RecursionError):
+                pass  # a byte order mark is passed over, anything else gets its message, below
             try:
                 return parse_json(value.encode("utf-8", "surrogatepass"), key).value
             except DamagedFileError as error:
@@ -237,9 +246,10 @@ def package_of_row(values: Any, place: str) -> Package | SkippedPackage:
 def parse_line(data: bytes, place: str) -> Package | SkippedPackage:
     """Makes a package of one line of JSON."""
     try:
-        values = json.loads(data) if len(data) < 1 << 16 else parse_json(data, place).value
+        values = json.loads(data) if len(data) < LONG else parse_json(data, place).value
     except (ValueError, RecursionError):
         return SkippedPackage(place, "not JSON")
     except DamagedFileError as error:
         return SkippedPackage(place, str(error).removeprefix(f"{place}: "))
-    return package_of_row(values, place)
+    item = package_of_row(values, place)
+    return replace(item, weight=len(data)) if len(data) >= LONG and isinstance(item, Package) else item

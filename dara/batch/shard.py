@@ -30,6 +30,8 @@ from naming.records import ParsedName
 
 TOGETHER: Final = 100
 """Packages in memory at a time; names are parsed in batches of that size."""
+HEAVY: Final = 8 << 20
+"""Bytes of long rows in memory at a time; parsed they take ten times as much."""
 
 
 class Judge:
@@ -74,6 +76,18 @@ class Judge:
             rows.add_failure(entry, package, parsed.get(package.name or ""), reason)
         except Exception as error:  # noqa: BLE001 - one package in a million must not end the run; it is counted
             rows.add_failure(entry, package, parsed.get(package.name or ""), internal_error(error))
+
+
+def _some(entries: Iterator[Package | SkippedPackage], most: int) -> list[Package | SkippedPackage]:
+    """The next entries; fewer when they are long."""
+    items: list[Package | SkippedPackage] = []
+    weight = 0
+    for item in islice(entries, most):
+        items.append(item)
+        weight += item.weight if isinstance(item, Package) else 0
+        if weight > HEAVY:
+            break
+    return items
 
 
 def _parse(names: Iterator[str]) -> dict[str, ParsedName]:
@@ -140,7 +154,7 @@ class Worker:
             first, last = plan.span(number)
             rows: dict[str, list[Row]] = {name: [] for name in PARTS}
             at = first
-            while items := list(islice(entries, min(TOGETHER, last - at))):
+            while items := _some(entries, min(TOGETHER, last - at)):
                 for name, found in self._judge.judge(at, items).tables.items():
                     rows[name] += found
                 at += len(items)

@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
+from corpora.jsontext import parse_json
 from corpora.package import Package
 from corpora.sources import SkippedPackage, jsonl
+from corpora.sources.rows import _Row, parse_line
 from corpora.sources.snapshots import open_snapshot
 
 
@@ -390,3 +392,40 @@ def test_a_large_row_group_is_not_held_in_memory(tmp_path):
         most = max(most, pool.bytes_allocated() - before)
     assert path.stat().st_size > 30 << 20
     assert most < 15 << 20
+
+
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=40,
+)
+
+
+@given(st.one_of(NESTED.map(json.dumps), st.text(max_size=30).map(lambda text: "{" + text), st.just('{"a":1,"a":2}')))
+def test_columns_of_json_text_say_what_a_careful_parser_says(text):
+    found = _Row({"config": text})
+    value = found.nested("config")
+    if text.lstrip()[:1] not in {"{", "["}:
+        assert value == text
+        return
+    try:
+        careful, notes = parse_json(text.encode("utf-8", "surrogatepass"), "config").value, []
+    except DamagedFileError as error:
+        careful, notes = None, [f"column {error}"]
+    assert repr(value) == repr(careful)
+    assert found.notes == notes
+
+
+@pytest.mark.parametrize("depth", [60, 64, 65, 500, 30_000])
+def test_columns_that_are_nested_too_deep(depth):
+    found = _Row({"config": "[" * depth + "]" * depth})
+    value = found.nested("config")
+    assert (value is None) == (depth > 64)
+    assert bool(found.notes) == (depth > 64)
+
+
+def test_long_rows_tell_their_weight():
+    short = parse_line(b'{"id": "a/b", "config": {"x": "y"}}', "m:1")
+    line = json.dumps({"id": "a/b", "config": {"x": "y" * 100_000}}).encode()
+    long = parse_line(line, "m:1")
+    assert (short.weight, long.weight) == (0, len(line))

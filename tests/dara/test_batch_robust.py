@@ -10,15 +10,20 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from corpora.package import Package
+from corpora.sources.interface import SkippedPackage
 from dara.batch import plan as planning
 from dara.batch import run as running
 from dara.batch.engines import LocalEngine
 from dara.batch.plan import program_digest
+from dara.batch.rows import Rows
 from dara.batch.run import run_batch
+from dara.batch.shard import Judge
 from dara.batch.tables import RESULTS
 from dara.batch.workspace import HIDDEN
 from dara.errors import UsageError
@@ -196,3 +201,24 @@ def test_the_digest_tells_programs_apart(tmp_path: Path, monkeypatch: pytest.Mon
     else:
         (root / "code.py").rename(root / "other.py")
     assert digest() != before
+
+
+def test_long_rows_are_not_held_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred rows of 16 MB each would be 16 GB of objects."""
+    path = tmp_path / "models.jsonl"
+    long = {"id": "a/bert-long", "config": {**BERT, "x": "y" * 100_000}}
+    path.write_text("".join(json.dumps(long if n % 20 else {"id": "a/bert", "config": BERT}) + "\n" for n in range(60)))
+    together: list[int] = []
+    judge = Judge.judge
+
+    def watched(self: Judge, first: int, items: Sequence[Package | SkippedPackage]) -> Rows:
+        together.append(len(items))
+        return judge(self, first, items)
+
+    run_batch(path, tmp_path / "whole", engine=LocalEngine(1))
+    monkeypatch.setattr(Judge, "judge", watched)
+    monkeypatch.setattr("dara.batch.shard.HEAVY", 500_000)
+    run_batch(path, tmp_path / "out", engine=LocalEngine(1))
+    assert sum(together) == 60
+    assert max(together) <= 6
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
