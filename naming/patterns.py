@@ -44,7 +44,7 @@ _COUNTERS = (
 )
 _LETTER = re.compile(
     rf"""(?:
-      (?P<version>(?:v|(?<![0-9])v[-_.]|(?:ver|version|rev|release)[-_.]?)\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.a-z])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
+      (?P<version>(?:v|(?<![0-9])v(?:[_.]|-(?=\d+\.\d))|(?:ver|version|rev|release)[-_.]?)\d{{1,8}}(?:\.\d{{1,8}}|_\d(?![\d.a-z])){{0,5}}(?:p\d?)?(?:rc\d+|alpha|beta|[a-f])?){_END}
     | (?P<active>(?<![0-9ac-z])a\d+(?:[._]\d+)?[bm]){_END}
     | (?P<effective>(?<![0-9a-z])e\d+(?:[._]\d+)?b){_END}
     | (?P<release>[a-z]\d{{1,2}}\.\d{{1,2}}){_END}

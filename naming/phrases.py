@@ -37,6 +37,8 @@ _STACKED = frozenset(["adaptation", "quantization", "format", "dtype"])
 """Categories in which two words are two items (`gptq-4bit`), not one compound."""
 _VERSION = re.compile(r"v[0-9]+")
 _SHORTEST_PART = 2
+_COUNT = re.compile(r"(?:[0-9]{1,2}x)?[0-9]{1,3}[bm]")
+"""What is left of a number of parameters without separators."""
 _RELEASE = re.compile(r"v?[0-9]{1,2}$")
 
 
@@ -46,8 +48,12 @@ def cuts_of(index: Mapping[str, tuple[Entry, ...]]) -> dict[str, tuple[int, tupl
     for surface, meanings in index.items():
         phrase = meanings[0]
         for joint in sorted(phrase.joints):
+            parts: _Parts | None
             left, right = index.get(surface[:joint], ()), index.get(surface[joint:], ())
-            if phrase.category == "dataset":
+            if phrase.category in ("architecture", "product") and _COUNT.fullmatch(surface[joint:]):
+                known = tuple(entry for entry in left if entry.category == phrase.category)
+                parts = known or (_shortened(phrase, joint),), ()  # `weblab-10b`
+            elif phrase.category == "dataset":
                 parts = _dataset_parts(phrase, left, right)
             elif phrase.category in ("architecture", "product"):
                 parts = _parts(phrase, left, right)
@@ -89,6 +95,11 @@ def _parts(phrase: Entry, left: tuple[Entry, ...], right: tuple[Entry, ...]) -> 
         if plain:
             return (_refined(before, phrase),), plain
     return None
+
+
+def _shortened(phrase: Entry, length: int) -> Entry:
+    """A brand's meaning without the number of parameters at its end."""
+    return Entry.of(phrase.surface[:length], phrase.category, phrase.value, phrase.attributes)
 
 
 def _has(meanings: tuple[Entry, ...], category: str) -> bool:

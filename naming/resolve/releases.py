@@ -28,11 +28,12 @@ def join_releases(scene: Scene) -> None:
 
 
 def _is_release(scene: Scene, place: int) -> bool:
-    """Whether two bare digits are a release: of an image model, or glued to the name's first word and joined by `_`."""
+    """Whether two bare digits are a release: of an image model, or joined by `_` behind the first word of a name."""
     if scene.any_domain("diffusion"):
         return True
     behind = scene.repo[scene.segments[place].end]
-    return place == 1 and scene.glued(place) and scene.segments[0].kind == "word" and behind == "_"
+    before = scene.repo[scene.segments[place].start - 1]
+    return place == 1 and before != "_" and scene.segments[0].kind == "word" and behind == "_"
 
 
 def _last_digit(scene: Scene, place: int) -> int:

@@ -18,6 +18,9 @@ _WRITTEN = frozenset(["product", "other", "size"])
 _NUMBERS = frozenset(["integer", "dotted"])
 _CONDITIONAL = frozenset(["language", "size", "task"])
 """Categories whose meanings need a look at the rest of the name even where they are no ordinary words."""
+_DENIALS = frozenset(["no", "without"])
+_CHOICES = frozenset(["or", "yes"])
+"""Words before a `no` that denies nothing (`yes-or-no-classifier`)."""
 QUANTIZED_BITS = 8
 """Types of at most so many bits are not trained in or cast to: the weights were quantized with scales."""
 
@@ -113,6 +116,8 @@ def _is_translation(scene: Scene) -> bool:
 
 def _recast(scene: Scene, place: int, segment: Segment, category: str) -> str:
     """`base` is a training stage behind a parameter count, and no size behind SDXL; 8-bit types are quantization."""
+    if category == "task" and scene.key(place - 1) in _DENIALS and scene.key(place - 2) not in _CHOICES:
+        return "other"  # `no-classifier`
     if category == "dtype":
         entry = meaning(segment, "dtype")
         if entry is not None and entry.get("bits", 16) <= QUANTIZED_BITS:
@@ -131,11 +136,19 @@ def _is_size(scene: Scene, place: int, segment: Segment) -> bool:
     if segment.key[-1].isdigit():
         return scene.any_domain("vision", "detector")
     before = scene.segments[place - 1] if place else None
-    if before is None:
+    if before is None or (len(segment.key) == 1 and _is_letter_of_variant(scene, place)):
         return False
     if before.category == "architecture":
         return True
     return any(other.category in ("architecture", "product") for other in scene.segments[max(0, place - 3) : place])
+
+
+def _is_letter_of_variant(scene: Scene, place: int) -> bool:
+    """Whether a single letter marks a variant: a size word or a number of parameters says the size (`Toppy-M-7B`)."""
+    behind = scene.segments[place + 1] if place + 1 < len(scene.segments) else None
+    if behind is None or scene.any_domain("vision", "dual", "detector"):
+        return False
+    return behind.category == "parameters" or (meaning(behind, "size") is not None and len(behind.key) > 2)
 
 
 def _product_context(scene: Scene) -> bool:
