@@ -40,11 +40,16 @@ if __name__ == "__main__":
     rows, mirror, folder = sys.argv[1:]
     run(rows, folder + "/own cluster")
     import ray
+    from ray.cluster_utils import Cluster
     assert not ray.is_initialized(), "what it started is stopped"
-    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
+    memory = 100 << 20
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory})
+    cluster.add_node(num_cpus=1, object_store_memory=memory)  # as another machine: its worker checks what it has
+    ray.init(address=cluster.address, logging_level="error", log_to_driver=False)
     run(mirror, folder + "/mirror")
     assert ray.is_initialized(), "what it found is left"
     ray.shutdown()
+    cluster.shutdown()
 """
 
 

@@ -66,7 +66,7 @@ class RayEngine(Engine):
                 batch_size=1,
                 batch_format="pyarrow",
                 fn_constructor_args=(work, here, versions()),
-                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
+                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers, initial_size=workers),
                 num_cpus=1,
             )
             try:
