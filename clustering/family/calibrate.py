@@ -14,22 +14,51 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+EXACT = 1 - 1e-6
+"""Overlap from which a template explains a package completely (the counts are solved in floating point)."""
+IN_ORDER = 0.9
+"""Order agreement from which the stored order is taken for definition order, and then used against other templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for one answer."""
+
+    overlap: float
+    """Share of the tensors that the family's template explains, 0 to 1."""
+    names: float = 0.0
+    """Agreement of the names, 0 to 1; 0 in the structure channel."""
+    order: float = 0.0
+    """Agreement of the stored order with the template's, 0 to 1."""
+    shapes: int = 0
+    """Different shapes in the package: a graph of five is soon explained, one of twenty is not by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One played-through identification."""
 
-    overlap: float
-    names: float
-    """0 in the structure channel."""
+    evidence: Evidence
     right: bool
 
 
-def features(overlap: float, names: float) -> NDArray[np.float64]:
-    """(1, exact, fit, names): whether nothing is left unexplained; digits of the overlap, 0 to 1; names, 0 to 1."""
-    exact = float(overlap >= 1 - 1e-6)
-    fit = -np.log10(max(1e-4, 1.0 - overlap)) / 4
-    return np.array([1.0, exact, fit, names])
+def features(evidence: Evidence) -> NDArray[np.float64]:
+    """What the curve is fitted over, each 0 to 1, more speaking for the answer.
+
+    (1, nothing unexplained, digits of the overlap, names, digits of the names, shapes, stored in definition order).
+    An index of an earlier version has weights for the first four.
+    """
+    return np.array(
+        [
+            1.0,
+            float(evidence.overlap >= EXACT),
+            -np.log10(max(1e-4, 1.0 - evidence.overlap)) / 4,
+            evidence.names,
+            -np.log10(max(1e-2, 1.0 - evidence.names)) / 2,
+            min(1.0, np.log2(1 + evidence.shapes) / 6),
+            float(evidence.order >= IN_ORDER),
+        ]
+    )
 
 
 def fit_logistic(outcomes: Sequence[Outcome], *, ridge: float = 1e-2, steps: int = 50) -> list[float]:
@@ -37,7 +66,7 @@ def fit_logistic(outcomes: Sequence[Outcome], *, ridge: float = 1e-2, steps: int
 
     Right and wrong outcomes weigh equally in sum: how often unknown families occur in the wild is not known.
     """
-    matrix = np.array([features(o.overlap, o.names) for o in outcomes])
+    matrix = np.array([features(o.evidence) for o in outcomes])
     wanted = np.array([o.right for o in outcomes], dtype=float)
     positive = max(1.0, wanted.sum())
     negative = max(1.0, len(wanted) - wanted.sum())
@@ -65,14 +94,15 @@ def _newton(
     return weights
 
 
-def probability(weights: Sequence[float], overlap: float, names: float) -> float:
-    """The fitted probability that a first answer with this agreement is right."""
-    return float(1 / (1 + np.exp(-np.clip(features(overlap, names) @ np.asarray(weights), -30, 30))))
+def probability(weights: Sequence[float], evidence: Evidence) -> float:
+    """The fitted probability that a first answer with this evidence is right."""
+    known = np.asarray(weights)
+    return float(1 / (1 + np.exp(-np.clip(features(evidence)[: len(known)] @ known, -30, 30))))
 
 
 def threshold(weights: Sequence[float], outcomes: Sequence[Outcome], *, false_unknown: float) -> float:
     """The highest probability below which at most this share of right answers would be withheld."""
-    known = sorted(probability(weights, o.overlap, o.names) for o in outcomes if o.right)
+    known = sorted(probability(weights, o.evidence) for o in outcomes if o.right)
     if not known:
         return 0.0
     return float(known[min(len(known) - 1, int(false_unknown * len(known)))])

@@ -78,6 +78,7 @@ class FamilyClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def predict(self, X: Sequence[TensorListing]) -> NDArray[Any]:  # noqa: N803  # contract
         """The first family of each listing, str (listings,)."""
+        check_is_fitted(self)
         return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
 
     def __sklearn_tags__(self) -> Any:  # scikit-learn's Tags

@@ -20,7 +20,7 @@ from clustering.family.vocabulary import tail
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.tensors import TensorListing
 
-_MADE_UP = re.compile(r"half|wide|deep|narrow|mha|mixed\d|sundry|flag:|pattern:|size\d")
+_MADE_UP = re.compile(r"half|wide|deep|narrow|mha|mixed\d|sundry|flag:|pattern:|combined:|size\d")
 """Variants whose sizes nobody published."""
 _SHARED = 1 << 19
 """Parameters kept for sharing; the corpus has about 300,000 different ones."""

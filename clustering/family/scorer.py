@@ -8,26 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import lru_cache
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.family.calibrate import probability
+from clustering.family.calibrate import EXACT, probability
 from clustering.family.index import FamilyIndex, decode_template
+from clustering.family.ranking import Candidate, deciding_channel, joint, nearest, rank, same_graph, why
 from clustering.family.templates import Template
-from clustering.family.tokens import shape_tokens
+from clustering.family.tokens import TOWER_VIEW, shape_tokens
 from clustering.family.unify import Fit, Observed, plan, unify
 from clustering.family.vocabulary import NameMatcher, tail
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.identity import FamilyMatch, Identification
 from clustering.tensors import TensorListing
 
-CANDIDATES = 70
-DIVERSE = 130
-"""Templates verified per package: the most similar ones, then the best of each further family up to the second."""
+FIRST, TOWERS_FIRST, DIVERSE = 50, 40, 130
+"""Templates verified per package: the most similar as a whole, the most similar by towers alone (whose tokens do not
+move with the depths), then the best of each further family up to the third number."""
+AT_ONCE = 40
+"""Templates verified before it is known whether the package has an exact explanation; once it has, only templates that
+could be exact too are looked at."""
 NAMED_CANDIDATES = 24
 """Layouts taken from the vocabulary channel."""
 MAX_RANK_DISTANCE = 0.25
@@ -35,53 +38,17 @@ MAX_RANK_DISTANCE = 0.25
 hundredths."""
 UNCALIBRATED = 0.3
 """Threshold of an index that carries no calibration."""
-CONVINCING, CONVINCING_NAMES = 0.97, 0.6
-"""Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
-HEADS = (
-    "ForConditionalGeneration",
-    "ForMaskedLM",
-    "ForCausalLM",
-    "LMHeadModel",
-    "MTModel",
-    "ForSequenceClassification",
-    "ForTokenClassification",
-    "ForQuestionAnswering",
-    "ForImageClassification",
-    "ForCTC",
-    "Model",
-)
-"""Heads that packages mostly declare, before rarer ones with the same tensors: a masked language model and the causal
-one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
 SPEECHLESS = 0.2
 """Agreement of names below which they are numbers or another framework's, and the shapes alone are asked."""
 NARROW = 4
 PROMISING = 0.2
 SECOND_LOOKS = 16
 NEARLY = 0.04
+ALMOST = 0.9
 MOST_LOOKS = 60
 """Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one
-(all that are nearly as good as the best, to a limit)."""
-EXACT = 1 - 1e-6
-"""Overlap from which a template explains a package completely (the counts are solved in floating point)."""
-IN_ORDER = 0.9
-"""Order agreement from which the stored order is taken for definition order, and then used against other templates."""
-_ORDER_SLACK = 0.03
+(all that are nearly as good as the best, to a limit). Beside an exact one, only those from ALMOST on."""
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A class with what speaks for it."""
-
-    family: str
-    class_name: str
-    layout: int
-    fit: Fit | None
-    names: float
-    """Agreement of the names, 0 to 1."""
-    exact: float
-    """Agreement of exact sizes with the library's defaults, weighted by how rare they are."""
-    prior: float
 
 
 class FamilyScorer:
@@ -99,6 +66,14 @@ class FamilyScorer:
             self._layouts_of.setdefault(int(index.layout_template[layout]), []).append(layout)
         self._template = lru_cache(maxsize=512)(self._decode)
         self._size_idf = self._rarity()
+        self._usualness = self._how_usual()
+        self._tower_token = np.array([token.startswith(TOWER_VIEW) for token in index.token_names], dtype=bool)
+        squares = np.where(self._tower_token[index.tokens], index.token_weights, 0) ** 2
+        self._tower_norms = np.sqrt(np.add.reduceat(np.append(squares, 0), index.token_offsets[:-1])) + 1e-6
+
+    def __reduce__(self) -> tuple[type[FamilyScorer], tuple[FamilyIndex]]:
+        """Everything follows from the index; the cache of decoded templates cannot be pickled and need not be."""
+        return FamilyScorer, (self.index,)
 
     def _decode(self, number: int) -> tuple[Template, list[int], frozenset[int]]:
         template = decode_template(self.index.templates[number])
@@ -109,6 +84,29 @@ class FamilyScorer:
         sizes, counts = np.unique(self.index.usual, return_counts=True)
         total = len(self.index.families)
         return {int(s): log(total / int(c)) for s, c in zip(sizes, counts, strict=True)}
+
+    def _how_usual(self) -> list[float]:
+        """Per layout log(sizes and options that have its template / those that have the class's most usual one).
+
+        A mixture of experts without experts has the tensors of a dense model, but a package of that layout is rather a
+        dense model.
+        """
+        index = self.index
+        classes = list(
+            zip(index.layout_family.tolist(), index.layout_class.tolist(), index.layout_published.tolist(), strict=True)
+        )
+        numbers: dict[tuple[tuple[int, int, int], int], int] = {}
+        for key, template, variants in zip(
+            classes, index.layout_template.tolist(), index.layout_variants.tolist(), strict=True
+        ):
+            numbers[key, template] = numbers.get((key, template), 0) + variants
+        most: dict[tuple[int, int, int], int] = {}
+        for (key, _), variants in numbers.items():
+            most[key] = max(most.get(key, 1), variants)
+        return [
+            log(max(1, numbers[key, template]) / most[key])
+            for key, template in zip(classes, index.layout_template.tolist(), strict=True)
+        ]
 
     # -- public ----------------------------------------------------------------------------------------------------
 
@@ -134,7 +132,7 @@ class FamilyScorer:
         observed = Observed([p.shape for p in parameters])
         structural = self._structural(observed)
         both = self._both(observed, names, structural)
-        return self._answer(self._rank_structure(structural), both)
+        return self._answer(self._rank_structure(observed, structural), both)
 
     def architecture_class(self, listing: TensorListing) -> tuple[str, ...]:
         """Class names that fit the listing, best first."""
@@ -164,7 +162,7 @@ class FamilyScorer:
         observed = Observed([p.shape for p in parameters])
         fits = self._structural(observed)
         names = self._name_scores({p.star for p in parameters} | roots)
-        return self._rank_structure(fits), self._both(observed, names, fits)
+        return self._rank_structure(observed, fits), self._both(observed, names, fits)
 
     # -- channels --------------------------------------------------------------------------------------------------
 
@@ -176,8 +174,8 @@ class FamilyScorer:
         back_off = self._tail_matcher.scores({tail(s) for s in stars})
         return np.asarray(0.7 * full + 0.3 * back_off, dtype=np.float32)
 
-    def _ranked(self, observed: Observed) -> list[int]:
-        """All templates by similarity of their tokens, most similar first."""
+    def _similar(self, observed: Observed) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Similarity to every template, by all tokens and by those of towers alone, float (templates,)."""
         index = self.index
         query = np.zeros(len(index.token_idf), dtype=np.float32)
         sequence = [s for s, n in zip(observed.shapes, observed.counts, strict=True) for _ in range(n)]
@@ -185,22 +183,30 @@ class FamilyScorer:
             number = self._token_number.get(token)
             if number is not None:
                 query[number] = weight * index.token_idf[number]
-        scores = np.add.reduceat(query[index.tokens] * index.token_weights, index.token_offsets[:-1])
-        return [int(n) for n in np.argsort(-scores, kind="stable")]
+        products = query[index.tokens] * index.token_weights
+        starts = index.token_offsets[:-1]
+        towers = np.add.reduceat(np.where(self._tower_token[index.tokens], products, 0), starts) / self._tower_norms
+        return np.add.reduceat(products, starts), np.asarray(towers, dtype=np.float32)
+
+    def _ranked(self, observed: Observed) -> list[int]:
+        """All templates by similarity of their tokens, most similar first."""
+        return [int(n) for n in np.argsort(-self._similar(observed)[0], kind="stable")]
 
     def _retrieve(self, observed: Observed) -> list[int]:
         """The templates to verify."""
-        ranked = self._ranked(observed)
-        chosen = ranked[:CANDIDATES]
+        whole, towers = self._similar(observed)
+        ranked = np.argsort(-whole, kind="stable").tolist()
+        chosen = dict.fromkeys(ranked[:FIRST])
+        chosen |= dict.fromkeys(np.argsort(-towers, kind="stable")[:TOWERS_FIRST].tolist())
         seen = {f for n in chosen for f in self._families_of(n)}
-        for number in ranked[CANDIDATES:]:
+        for number in ranked[FIRST:]:
             if len(chosen) >= DIVERSE:
                 break
             families = self._families_of(number)
             if not families <= seen:
                 seen |= families
-                chosen.append(number)
-        return chosen
+                chosen[number] = None
+        return list(chosen)
 
     def _families_of(self, template: int) -> set[int]:
         return {int(self.index.layout_family[layout]) for layout in self._layouts_of.get(template, ())}
@@ -208,19 +214,27 @@ class FamilyScorer:
     def _structural(self, observed: Observed) -> dict[int, Fit]:
         return self._fits(self._retrieve(observed), observed)
 
-    def _fits(self, numbers: Sequence[int], observed: Observed) -> dict[int, Fit]:
-        """Fits of templates: all with a narrow beam, then the promising ones that are not yet exact with a wide one."""
+    def _fits(self, numbers: Sequence[int], observed: Observed, best: float = 0.0) -> dict[int, Fit]:
+        """Fits of templates: all with a narrow beam, then the promising ones that are not yet exact with a wide one.
+
+        Once something is exact (here, or `best` from an earlier look), only what could be exact too is verified.
+        """
         fits: dict[int, Fit] = {}
-        for number in numbers:
+        for place, number in enumerate(numbers):
             template, order, _ = self._template(number)
+            if best >= EXACT and place >= AT_ONCE and len(template.groups) < len(observed.shapes):
+                continue
             if _rank_distance(template, observed) > MAX_RANK_DISTANCE:
                 continue
             fits[number] = unify(template, order, observed, NARROW)
-        best = max((fit.overlap for fit in fits.values()), default=0.0)
-        again = sorted((n for n in fits if best - PROMISING < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
+            best = max(best, fits[number].overlap)
+        promising = ALMOST if best >= EXACT else best - PROMISING
+        again = sorted((n for n in fits if promising < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
         near = sum(fits[n].overlap > best - NEARLY for n in again)
         for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
             template, order, _ = self._template(number)
+            if best >= EXACT and len(template.groups) < len(observed.shapes):
+                continue
             fits[number] = max(fits[number], unify(template, order, observed), key=lambda f: (f.overlap, f.order))
         return fits
 
@@ -234,7 +248,7 @@ class FamilyScorer:
         start, stop = self.index.usual_offsets[family], self.index.usual_offsets[family + 1]
         return frozenset(self.index.usual[start:stop].tolist())
 
-    def _candidate(self, layout: int, fit: Fit | None, names: float) -> Candidate:
+    def _candidate(self, layout: int, fit: Fit | None, names: float, shapes: int = 0) -> Candidate:
         index = self.index
         family = int(index.layout_family[layout])
         return Candidate(
@@ -244,14 +258,18 @@ class FamilyScorer:
             fit,
             names,
             self._exact_sizes(layout, fit) if fit is not None else 0.0,
-            float(index.priors[family]),
+            float(index.priors[family]) + self._usualness[layout],
+            shapes,
         )
 
-    def _rank_structure(self, fits: dict[int, Fit]) -> list[Candidate]:
+    def _rank_structure(self, observed: Observed, fits: dict[int, Fit]) -> list[Candidate]:
+        shapes = len(observed.shapes)
         found = [
-            self._candidate(layout, fit, 0.0) for number, fit in fits.items() for layout in self._layouts_of[number]
+            self._candidate(layout, fit, 0.0, shapes)
+            for number, fit in fits.items()
+            for layout in self._layouts_of[number]
         ]
-        return _rank(found, lambda c: c.fit.overlap if c.fit is not None else 0.0)
+        return rank(found, lambda c: c.fit.overlap if c.fit is not None else 0.0)
 
     def _both(self, observed: Observed, names: NDArray[np.float32], fits: dict[int, Fit]) -> list[Candidate]:
         fits = dict(fits)
@@ -259,13 +277,13 @@ class FamilyScorer:
         last = float(names[ranked[min(NAMED_CANDIDATES, len(ranked)) - 1]]) if len(ranked) else 0.0
         named = [int(n) for n in ranked[: 8 * NAMED_CANDIDATES] if names[n] > 0.1 and names[n] >= last]
         wanted = {int(self.index.layout_template[layout]) for layout in named} - set(fits)
-        fits |= self._fits(sorted(wanted), observed)
+        fits |= self._fits(sorted(wanted), observed, max((fit.overlap for fit in fits.values()), default=0.0))
         found = [
-            self._candidate(layout, fit, float(names[layout]))
+            self._candidate(layout, fit, float(names[layout]), len(observed.shapes))
             for number, fit in fits.items()
             for layout in self._layouts_of[number]
         ]
-        return _rank(found, lambda c: self._chance(c, "both"))
+        return rank(found, lambda c: self._chance(c, "both"))
 
     def _by_names(self, names: NDArray[np.float32]) -> Identification:
         best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]
@@ -281,7 +299,7 @@ class FamilyScorer:
             best.setdefault(candidate.family, candidate)
         result: list[FamilyMatch] = []
         for family, candidate in list(best.items())[:_SHOWN]:
-            equal = {f for f, c in best.items() if f != family and _same_graph(candidate, c)}
+            equal = {f for f, c in best.items() if f != family and same_graph(candidate, c)}
             twins = tuple(sorted(equal | set(self.twins(family))))
             result.append(FamilyMatch(family, round(float(score(candidate)), 4), twins))
         return tuple(result)
@@ -289,11 +307,10 @@ class FamilyScorer:
     def _chance(self, candidate: Candidate, channel: str) -> float:
         """Calibrated probability that the candidate's family or a twin is right."""
         known = self.index.meta.get("calibration", {}).get(channel)
-        overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
-        names = candidate.names if channel == "both" else 0.0
+        evidence = candidate.evidence(channel)
         if known is None:
-            return _joint(candidate) if channel == "both" else overlap
-        return probability(known["weights"], overlap, names)
+            return joint(candidate) if channel == "both" else evidence.overlap
+        return probability(known["weights"], evidence)
 
     def _limit(self, channel: str) -> float:
         known = self.index.meta.get("calibration", {}).get(channel)
@@ -305,11 +322,11 @@ class FamilyScorer:
         if alone and alone[0].score < self._limit("structure"):
             alone = ()
         if joint and max(c.names for c in both) < SPEECHLESS and alone:
-            reason = "tensor names say nothing; " + (_why(structural) or "told by shapes alone")
+            reason = "tensor names say nothing; " + (why(structural) or "told by shapes alone")
             return Identification(alone, alone, "structure", reason=reason)
         if not joint or joint[0].score < self._limit("both"):
-            return Identification((), alone, "none", reason=_nearest(both))
-        return Identification(joint, alone, _channel(both[0]), reason=_why(both))
+            return Identification((), alone, "none", reason=nearest(both))
+        return Identification(joint, alone, deciding_channel(both[0]), reason=why(both))
 
 
 def _rank_distance(template: Template, observed: Observed) -> float:
@@ -320,63 +337,3 @@ def _rank_distance(template: Template, observed: Observed) -> float:
     for shape, count in zip(observed.shapes, observed.counts, strict=True):
         shares[len(shape)] = shares.get(len(shape), 0.0) - count / observed.total
     return sum(abs(v) for v in shares.values()) / 2
-
-
-def _nearest(ranked: list[Candidate]) -> str:
-    if not ranked or ranked[0].fit is None:
-        return "resembles nothing in the reference corpus"
-    best = ranked[0]
-    explained = best.fit.overlap if best.fit is not None else 0.0
-    return f"resembles nothing known: the nearest, {best.family}, explains {explained:.0%} of the tensors"
-
-
-def _channel(best: Candidate) -> str:
-    """Which channel carries the answer."""
-    shapes = best.fit is not None and best.fit.overlap >= CONVINCING
-    named = best.names >= CONVINCING_NAMES
-    if shapes == named:
-        return "both"
-    return "structure" if shapes else "vocabulary"
-
-
-def _why(ranked: list[Candidate]) -> str:
-    """What told the first family from others that explain the shapes as well."""
-    best = ranked[0]
-    rivals = [c for c in ranked if c.family != best.family and _same_graph(best, c)]
-    if not rivals:
-        return ""
-    if best.names > max(c.names for c in rivals) + 1e-6:
-        return "tensor names tell it from families with the same graph"
-    if best.exact > max(c.exact for c in rivals):
-        return "table sizes of a published or default configuration tell it from families with the same graph"
-    return "several families have this graph; the one that most others derive from is listed first"
-
-
-def _same_graph(one: Candidate, other: Candidate) -> bool:
-    """Whether both explain every tensor of the package, in as good an order."""
-    if one.fit is None or other.fit is None or min(one.fit.overlap, other.fit.overlap) < EXACT:
-        return False
-    return max(one.fit.order, other.fit.order) < IN_ORDER or abs(one.fit.order - other.fit.order) <= _ORDER_SLACK
-
-
-def _joint(candidate: Candidate) -> float:
-    overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
-    return (candidate.names + overlap) / 2
-
-
-def _rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:
-    """By score; among equal scores by order, where the stored order is informative, then by exact sizes and prior."""
-    if not found:
-        return []
-    top = round(max(score(c) for c in found), 6)
-    best = max(c.fit.order for c in found if c.fit is not None and round(score(c), 6) == top)
-    floor = best - _ORDER_SLACK if best >= IN_ORDER else 0.0
-
-    def key(candidate: Candidate) -> tuple[float, bool, float, str, int, str]:
-        disordered = candidate.fit is not None and candidate.fit.order < floor
-        evidence = candidate.exact + candidate.prior
-        head = next((n for n, end in enumerate(HEADS) if candidate.class_name.endswith(end)), len(HEADS))
-        order = (-round(score(candidate), 6), disordered, -round(evidence, 6))
-        return (*order, candidate.family, head, candidate.class_name)
-
-    return sorted(found, key=key)

@@ -14,18 +14,28 @@ SMALL = 16
 """Dimensions up to this are kernel sizes, channels or type counts and are kept as they are."""
 _RATIOS = 16
 _SHARE_STEPS = 2.0  # buckets per factor of two of a share
+_TOWER_WEIGHT = 0.5
+TOWER_VIEW = "t:"
+"""What the tokens of towers begin with."""
+
+
+TOWERS = 3
+"""Widths looked at by themselves: those of two towers and of what joins them."""
 
 
 def main_width(counts: Counter[tuple[int, ...]]) -> int:
     """The dimension above `SMALL` that most tensors have: the hidden size, or the widest stage's."""
+    return next(iter(widths(counts, 1)), 1)
+
+
+def widths(counts: Counter[tuple[int, ...]], most: int) -> list[int]:
+    """The dimensions above `SMALL` that most tensors have, most frequent first."""
     use: Counter[int] = Counter()
     for shape, number in counts.items():
         for size in set(shape):
             if size > SMALL:
                 use[size] += number
-    if not use:
-        return 1
-    return max(use.items(), key=lambda item: (item[1], -item[0]))[0]
+    return [size for size, _ in sorted(use.items(), key=lambda item: (-item[1], item[0]))[:most]]
 
 
 def _symbol(size: int, width: int) -> str:
@@ -49,8 +59,8 @@ def _coarse(symbol: str) -> str:
 def shape_tokens(sequence: Sequence[tuple[int, ...]]) -> dict[str, float]:
     """Weights of the tokens of a model's shapes.
 
-    Three views: exact ratios to the main width, coarse ratios (wider, narrower) with the share of the tensors in
-    buckets, and the bare ranks with their shares.
+    Four views: exact ratios to the main width, coarse ratios (wider, narrower) with the share of the tensors in
+    buckets, the bare ranks with their shares, and the towers.
     """
     counts = Counter(sequence)
     total = sum(counts.values())
@@ -65,7 +75,7 @@ def shape_tokens(sequence: Sequence[tuple[int, ...]]) -> dict[str, float]:
         exact["x".join(symbols)] += number
         coarse["x".join(_coarse(s) for s in symbols)] += number
         ranks[str(len(shape))] += number
-    tokens: dict[str, float] = {}
+    tokens = _tower_tokens(counts)
     for view, bag in (("e", exact), ("c", coarse), ("r", ranks)):
         for text, number in bag.items():
             share = number / total
@@ -76,4 +86,25 @@ def shape_tokens(sequence: Sequence[tuple[int, ...]]) -> dict[str, float]:
             tokens[f"{view}:{text}@{bucket + (1 if log2(share) * _SHARE_STEPS > bucket else -1)}"] = (
                 0.15 + 0.5 * share**0.5
             )
+    return tokens
+
+
+def _tower_tokens(counts: Counter[tuple[int, ...]]) -> dict[str, float]:
+    """What stands around each of the most frequent widths, counted against the vectors of that width.
+
+    The shares of two towers move with their depths; inside one tower the numbers keep their ratio.
+    """
+    tokens: dict[str, float] = {}
+    for width in widths(counts, TOWERS):
+        vectors = counts.get((width,), 0)
+        bag: Counter[str] = Counter()
+        for shape, number in counts.items():
+            if width in shape:
+                bag["x".join(_symbol(size, width) for size in shape)] += number
+        for text, number in bag.items():
+            tokens[f"{TOWER_VIEW}{text}"] = _TOWER_WEIGHT
+            step = log2(number / vectors) * _SHARE_STEPS if vectors else 99.0
+            near = round(step)
+            tokens[f"{TOWER_VIEW}{text}@{near}"] = _TOWER_WEIGHT
+            tokens[f"{TOWER_VIEW}{text}@{near + (1 if step > near else -1)}"] = _TOWER_WEIGHT / 2
     return tokens

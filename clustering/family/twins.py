@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from clustering.family.scorer import EXACT, FamilyScorer
+from clustering.family.calibrate import EXACT
+from clustering.family.scorer import FamilyScorer
 from clustering.family.templates import Template
 from clustering.family.unify import Observed
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,9 +122,8 @@ def _solve(expr: Expr, size: int, sizes: list[int | None]) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """A partial assignment."""
+class _State(NamedTuple):
+    """A partial assignment; a tuple, since hundreds of thousands are made."""
 
     score: float
     sizes: tuple[int | None, ...]
@@ -132,34 +132,54 @@ class _State:
 
     def claim(self, number: int, group: Group, sizes: tuple[int | None, ...], bonus: float = 0.0) -> _State:
         """The state after the group took its usual share of a shape (no more than is left of it)."""
-        share = min(self.left[number], _CLAIM * group.typical)
-        left = (*self.left[:number], self.left[number] - share, *self.left[number + 1 :])
-        return _State(self.score + share + bonus, sizes, left)
+        rest = self.left[number]
+        share = min(rest, _CLAIM * group.typical)
+        left = list(self.left)
+        left[number] = rest - share
+        return _State(self.score + share + bonus, sizes, tuple(left))
 
 
 def _extend(state: _State, group: Group, observed: Observed, usual: Sequence[int]) -> list[_State]:
     values = [d.value(state.sizes) for d in group.dims]
     without = _State(state.score - group.typical, state.sizes, state.left)
     if None not in values:
-        number = observed.index.get(tuple(v for v in values if v is not None))
+        number = observed.index.get(tuple(values))  # type: ignore[arg-type]  # no None among them
         return [without if number is None else state.claim(number, group, state.sizes)]
     result: list[_State] = [without]
+    free = {v for d in group.dims for v, _ in d.terms if state.sizes[v] is None}
+    sums = any(len(d.terms) > 1 for d in group.dims)
+    # a table occurs once: a repeated shape is rather something else
+    limit = None if group.count.terms else group.count.const
     for number in observed.matching(values):
         shape = observed.shapes[number]
         trial = list(state.sizes)
-        if not all(_solve(d, s, trial) for d, s in zip(group.dims, shape, strict=True)):
-            continue
-        # a second pass catches a variable that stands on two axes with different factors
-        if not all(_solve(d, s, trial) for d, s in zip(group.dims, shape, strict=True)):
-            continue
-        fresh = [n for n, (a, b) in enumerate(zip(state.sizes, trial, strict=True)) if a is None and b is not None]
-        bonus = _USUAL * group.typical * sum(trial[n] == usual[n] for n in fresh)
-        if not group.count.terms and observed.counts[number] > group.count.const:
-            bonus -= _CROWDED * group.typical  # a table occurs once: a repeated shape is rather something else
+        if not _solve_all(group.dims, shape, trial) or (sums and not _solve_all(group.dims, shape, trial)):
+            continue  # the second pass catches a sum that was undetermined when its turn came
+        bonus = _USUAL * group.typical * sum(trial[n] == usual[n] for n in free)
+        if limit is not None and observed.counts[number] > limit:
+            bonus -= _CROWDED * group.typical
         result.append(state.claim(number, group, tuple(trial), bonus))
         if len(result) > _BRANCH:
             break
     return result
+
+
+def _solve_all(dims: Sequence[Expr], shape: Shape, sizes: list[int | None]) -> bool:
+    """Solves the axes one after the other; False at the first that is impossible."""
+    for expr, size in zip(dims, shape, strict=True):
+        if len(expr.terms) == 1:  # nearly all, so not worth a call
+            variable, factor = expr.terms[0]
+            value, remainder = divmod(size - expr.const, factor)
+            known = sizes[variable]
+            if remainder or value <= 0 or (known is not None and known != value):
+                return False
+            sizes[variable] = value
+        elif not expr.terms:
+            if expr.const != size:
+                return False
+        elif not _solve(expr, size, sizes):
+            return False
+    return True
 
 
 def unify(template: Template, order: Sequence[int], observed: Observed, beam: int = BEAM) -> Fit:
@@ -197,7 +217,7 @@ def _settle_tables(template: Template, best: Fit, sizes: tuple[int | None, ...],
         open_sizes = tuple(None if v == fresh[0] else s for v, s in enumerate(sizes))
         for number in observed.matching([d.value(open_sizes) for d in group.dims])[:_BRANCH]:
             trial = list(open_sizes)
-            if not all(_solve(d, s, trial) for d, s in zip(group.dims, observed.shapes[number], strict=True)):
+            if not _solve_all(group.dims, observed.shapes[number], trial):
                 continue
             fit = _judge(template, tuple(trial), observed)
             if fit.overlap > best.overlap:
@@ -289,7 +309,8 @@ def _solve_counts(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) -> N
         # normal equations with a trace of ridge: tens of variables at most, and several times faster than an SVD
         part = matrix[:, free]
         square = part.T @ part
-        found = np.linalg.solve(square + _RIDGE * np.eye(len(square)), part.T @ wanted)
+        square.flat[:: len(square) + 1] += _RIDGE
+        found = np.linalg.solve(square, part.T @ wanted)
         solution[:] = 0.0
         solution[free] = found
         if (found >= -_EXACT).all():

@@ -1,4 +1,7 @@
-"""Builds the packaged index from raw reference corpora: `python -m corpora.reference.build RAW... OUT`."""
+"""Builds the packaged index from raw reference corpora: `python -m corpora.reference.build RAW... OUT`.
+
+Equal raw corpora give an equal index, byte for byte. `dara corpus build` does both steps.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def build_from(examples: Sequence[Example], versions: Mapping[str, str]) -> Fami
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m corpora.reference.build", description=__doc__)
-    parser.add_argument("raw", type=Path, nargs="+", help="corpora written by corpora.reference.raw and build_extra")
+    parser.add_argument("raw", type=Path, nargs="+", help="corpora written by corpora.reference.raw")
     parser.add_argument("out", type=Path, help="index to write (.npz)")
     options = parser.parse_args(arguments)
     index = build(options.raw)

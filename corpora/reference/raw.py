@@ -1,7 +1,7 @@
 """Build the raw reference corpus: `python -m corpora.reference.raw OUT.jsonl.gz [--families bert,t5] [--quick]`.
 
 Three sources: the classes of the installed transformers, the published layouts of `published/`, and timm where it is
-installed.
+installed. Of transformers every class is built in several sizes, with options, layer patterns and combined changes.
 
 The file's format is told in `corpora.reference.records`; `read_raw(path)` (also importable from here) streams it back
 as `ReferenceModel`s. Building needs the `graph` extra. Progress goes to stderr; two runs with the same library
@@ -14,9 +14,8 @@ import argparse
 import multiprocessing
 import os
 import sys
-import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -51,6 +50,7 @@ def build_raw(
     plan: Plan | None = None,
     workers: int = 2,
     update: Path | None = None,
+    observe: Observer | None = None,
 ) -> tuple[int, int]:
     """Build the corpus into a file, which appears under its name when it is complete.
 
@@ -61,13 +61,13 @@ def build_raw(
         plan: Which variants; None for all.
         workers: Processes.
         update: An earlier corpus, of which everything is carried over that is not built anew. It may be `path` itself.
+        observe: Is told of every family that is done.
 
     Returns:
         Number of records and of classes that could not be built.
     """
     chosen = plan or Plan(tuple(settings("profiles")["profiles"]))
     tasks = _tasks(families, chosen)
-    started = time.monotonic()
     models = failures = 0
     with raw_file(path, _versions()) as stream:
         if update is not None:
@@ -76,11 +76,13 @@ def build_raw(
         for number, (name, lines, built, failed) in enumerate(_results(tasks, workers), start=1):
             stream.writelines(lines)
             models, failures = models + built, failures + failed
-            _progress(number, len(tasks), name, models, failures, time.monotonic() - started)
-    print(file=sys.stderr)
+            if observe is not None:
+                observe(number, len(tasks), f"{name}: {models} records, {failures} failures")
     return models, failures
 
 
+Observer = Callable[[int, int, str], None]
+"""Told after every step: its number, how many there are, and what was done."""
 _Result = tuple[str, list[bytes], int, int]
 
 
@@ -111,11 +113,11 @@ def _results(tasks: Sequence[_Task], workers: int) -> Iterator[_Result]:
         yield from map(_run, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _prepare, maxtasksperchild=_TASKS_PER_WORKER) as pool:
+    with context.Pool(workers, prepare, maxtasksperchild=_TASKS_PER_WORKER) as pool:
         yield from pool.imap(_run, tasks, chunksize=1)
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Quiet, offline, one thread: set before the libraries are imported in a worker."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TRANSFORMERS_VERBOSITY"] = "critical"
@@ -176,10 +178,12 @@ def _versions() -> dict[str, str]:
     return {"transformers": transformers.__version__, "torch": torch.__version__.partition("+")[0]}
 
 
-def _progress(number: int, total: int, name: str, models: int, failures: int, seconds: float) -> None:
-    line = f"{number}/{total} {name}: {models} records, {failures} failures, {seconds:.0f} s"
+def report_progress(number: int, total: int, text: str) -> None:
+    """An observer that writes to stderr: one line that changes on a terminal, every 25th step elsewhere."""
+    line = f"{number}/{total} {text}"
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+        end = "\n" if number == total else ""
+        print(f"\r\x1b[K{line}", end=end, file=sys.stderr, flush=True)
     elif number % 25 == 0 or number == total:
         print(line, file=sys.stderr, flush=True)
 
@@ -195,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     parser.add_argument("--update", type=Path, help="carry over what is not built anew from this earlier corpus")
     arguments = parser.parse_args(argv)
-    _prepare()
+    prepare()
     models, failures = build_raw(
         arguments.out,
         families=arguments.families.split(",") if arguments.families else None,
@@ -204,6 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else None,
         workers=arguments.workers,
         update=arguments.update,
+        observe=report_progress,
     )
     print(f"{models} records, {failures} classes or sizes failed, in {arguments.out}", file=sys.stderr)
     return 0

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clustering.family.calibrate import Outcome, fit_logistic, probability, threshold
+from clustering.family.calibrate import EXACT, Evidence, Outcome, fit_logistic, probability, threshold
 from clustering.family.index import IndexFormatError, decode_template, encode_template, load_index, save_index
 from clustering.family.learn import example, learn_index
-from clustering.family.scorer import EXACT, FamilyScorer
+from clustering.family.scorer import FamilyScorer
 from clustering.family.templates import learn
 from clustering.family.unify import Observed, plan, unify
 from clustering.graphs.layers import fold_tied, parameters_of, star_name
@@ -216,11 +216,13 @@ def test_expressions_need_several_sizes() -> None:
 
 
 def test_calibration_orders_and_withholds() -> None:
-    outcomes = [Outcome(1.0, 0.9, right=True)] * 40 + [Outcome(0.8, 0.1, right=False)] * 40
+    sure, doubtful = Evidence(1.0, 0.9, 1.0, 12), Evidence(0.8, 0.1, 0.3, 12)
+    outcomes = [Outcome(sure, right=True)] * 40 + [Outcome(doubtful, right=False)] * 40
     weights = fit_logistic(outcomes)
-    assert probability(weights, 1.0, 0.9) > 0.9
-    assert probability(weights, 0.8, 0.1) < 0.1
+    assert probability(weights, sure) > 0.9
+    assert probability(weights, doubtful) < 0.1
     assert threshold(weights, outcomes, false_unknown=0.02) > 0.5
+    assert probability(weights[:4], sure) > probability(weights[:4], doubtful), "an earlier index has fewer weights"
 
 
 def test_identification_imports_neither_sklearn_nor_torch() -> None:

@@ -1,0 +1,115 @@
+"""Candidates for one package, their order, and what is said about the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clustering.family.calibrate import EXACT, IN_ORDER, Evidence
+from clustering.family.unify import Fit
+
+CONVINCING, CONVINCING_NAMES = 0.97, 0.6
+"""Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""
+HEADS = (
+    "ForConditionalGeneration",
+    "ForMaskedLM",
+    "ForCausalLM",
+    "LMHeadModel",
+    "MTModel",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForImageClassification",
+    "ForCTC",
+    "Model",
+)
+"""Heads that packages mostly declare, before rarer ones with the same tensors: a masked language model and the causal
+one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
+_ORDER_SLACK = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A class with what speaks for it."""
+
+    family: str
+    class_name: str
+    layout: int
+    fit: Fit | None
+    names: float
+    """Agreement of the names, 0 to 1."""
+    exact: float
+    """Agreement of exact sizes with the library's defaults, weighted by how rare they are."""
+    prior: float
+    """How many families derive from it, and how usual the layout is for its class, both as logarithms."""
+    shapes: int = 0
+    """Different shapes in the package."""
+
+    def evidence(self, channel: str) -> Evidence:
+        """What the calibration looks at."""
+        names = self.names if channel == "both" else 0.0
+        if self.fit is None:
+            return Evidence(0.0, names, 0.0, self.shapes)
+        return Evidence(self.fit.overlap, names, self.fit.order, self.shapes)
+
+
+def nearest(ranked: list[Candidate]) -> str:
+    """Why no family is named."""
+    if not ranked or ranked[0].fit is None:
+        return "resembles nothing in the reference corpus"
+    best = ranked[0]
+    explained = best.fit.overlap if best.fit is not None else 0.0
+    return f"resembles nothing known: the nearest, {best.family}, explains {explained:.0%} of the tensors"
+
+
+def deciding_channel(best: Candidate) -> str:
+    """Which channel carries the answer."""
+    shapes = best.fit is not None and best.fit.overlap >= CONVINCING
+    named = best.names >= CONVINCING_NAMES
+    if shapes == named:
+        return "both"
+    return "structure" if shapes else "vocabulary"
+
+
+def why(ranked: list[Candidate]) -> str:
+    """What told the first family from others that explain the shapes as well."""
+    best = ranked[0]
+    rivals = [c for c in ranked if c.family != best.family and same_graph(best, c)]
+    if not rivals:
+        return ""
+    if best.names > max(c.names for c in rivals) + 1e-6:
+        return "tensor names tell it from families with the same graph"
+    if best.exact > max(c.exact for c in rivals):
+        return "table sizes of a published or default configuration tell it from families with the same graph"
+    return "several families have this graph; the one that most others derive from is listed first"
+
+
+def same_graph(one: Candidate, other: Candidate) -> bool:
+    """Whether both explain every tensor of the package, in as good an order."""
+    if one.fit is None or other.fit is None or min(one.fit.overlap, other.fit.overlap) < EXACT:
+        return False
+    return max(one.fit.order, other.fit.order) < IN_ORDER or abs(one.fit.order - other.fit.order) <= _ORDER_SLACK
+
+
+def joint(candidate: Candidate) -> float:
+    """The score of both channels where an index carries no calibration."""
+    overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
+    return (candidate.names + overlap) / 2
+
+
+def rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:
+    """By score; among equal scores by order, where the stored order is informative, then by exact sizes and prior."""
+    if not found:
+        return []
+    top = round(max(score(c) for c in found), 6)
+    best = max(c.fit.order for c in found if c.fit is not None and round(score(c), 6) == top)
+    floor = best - _ORDER_SLACK if best >= IN_ORDER else 0.0
+
+    def key(candidate: Candidate) -> tuple[float, bool, float, str, int, str]:
+        disordered = candidate.fit is not None and candidate.fit.order < floor
+        evidence = candidate.exact + candidate.prior
+        head = next((n for n, end in enumerate(HEADS) if candidate.class_name.endswith(end)), len(HEADS))
+        order = (-round(score(candidate), 6), disordered, -round(evidence, 6))
+        return (*order, candidate.family, head, candidate.class_name)
+
+    return sorted(found, key=key)
