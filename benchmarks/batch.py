@@ -131,7 +131,7 @@ def same_as_single(snapshot: Path, out: Path, truth: list[str], sample: int) -> 
 
 
 def measure(count: int, form: str, options: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], float, bool]:
-    """Figures of one size and form, processor seconds of a package, and whether something is wrong."""
+    """Figures of one size and form, processor seconds of the run, and whether something is wrong."""
     snapshot, truth_file = folder / "models.jsonl", folder / "truth.txt"
     with snapshot.open("w", encoding="utf-8") as stream, truth_file.open("w", encoding="utf-8") as truth:
         write_jsonl(count, stream, truth, real=options.shared)
@@ -168,7 +168,7 @@ def measure(count: int, form: str, options: argparse.Namespace, folder: Path) ->
         same = digests(folder / "killed") == digests(out)
         figures |= {"killed after seconds": moments, "tables as undisturbed": same}
         wrong = wrong or not same
-    return figures, cost.used / len(labels), wrong
+    return figures, cost.used, wrong
 
 
 def real_rows(root: Path, workers: int) -> Iterator[dict[str, Any]]:
@@ -231,12 +231,18 @@ def main() -> int:
         return int(failed)
     failed = False
     for form in options.format:
-        first: float | None = None
+        before: list[tuple[int, float]] = []
         for count in options.rows:
             with tempfile.TemporaryDirectory() as name:
-                figures, each, wrong = measure(count, form, options, Path(name))
-            first = first or each
-            say({**figures, "cost relative to the first size": round(each / first, 3)})
+                figures, used, wrong = measure(count, form, options, Path(name))
+            each = used / count
+            first = before[0][1] / before[0][0] if before else each
+            figures["cost relative to the first size"] = round(each / first, 3)
+            if before and count > before[-1][0]:  # what the processes take to start is paid once
+                further = (used - before[-1][1]) / (count - before[-1][0])
+                figures["processor microseconds of a further package"] = round(1e6 * further)
+            before.append((count, used))
+            say(figures)
             failed = failed or wrong
     return int(failed)
 
