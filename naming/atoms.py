@@ -24,6 +24,8 @@ SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl"
 CLASS_SUFFIX = re.compile(r"(?:For[A-Z][A-Za-z]+|(?:LMHead|MT|Encoder|Decoder|DoubleHeads|PreTraining)?Model)$")
 """Head of a transformers class name, as in test packages (`CTRLLMHeadModel`)."""
 
+_LONGEST_CLASS = 96
+"""Longest word in which a class name's head is looked for."""
 CACHE_SIZE = 1 << 11
 """Chunks whose atoms are remembered; forgotten all at once when full, so memory stays bounded on endless streams."""
 CACHED_LENGTH = 40
@@ -90,7 +92,7 @@ class Atoms:
             for glued in (_GLUED_VERSION, _GLUED_ACTIVE):
                 if numbered := glued.search(folded):
                     cuts.add(numbered.end(1))
-        if "For" in chunk or chunk.endswith("Model"):
+        if size <= _LONGEST_CLASS and ("For" in chunk or chunk.endswith("Model")):
             head = CLASS_SUFFIX.search(chunk)
             if head and head.start():
                 cuts.add(head.start())

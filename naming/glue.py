@@ -109,6 +109,8 @@ def find_fused(piece: Segment, lexicon: Lexicon) -> None:
         piece.fused = True
 
 
+_MOST_PIECES = 32
+"""Pieces of a word that are weighed against each other; no word has so many."""
 _ORDINARY = frozenset(["other", "version"])
 """Categories of words that are items of their own only between separators (`BetaTest`, `Preview2`)."""
 
@@ -119,6 +121,8 @@ def _is_one_word(pieces: list[Segment]) -> bool:
     A family word that also hides in other words beside nothing but ordinary words (`BIT` in medBIT, `GPT` in DocsGPT),
     a size that begins a word (`SmallCap`), and ordinary words with a number (`clothes007`).
     """
+    if len(pieces) > _MOST_PIECES:
+        return False
     categories = [{entry.category for entry in piece.entries} for piece in pieces]
     letters = [number for number, piece in enumerate(pieces) if piece.key.isalpha()]
     plain = all(categories[number] <= _ORDINARY for number in letters)

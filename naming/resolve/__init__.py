@@ -14,7 +14,7 @@ from naming.resolve.architectures import settle_architectures
 from naming.resolve.generations import settle_generations
 from naming.resolve.numbers import settle_numbers
 from naming.resolve.roles import settle_roles
-from naming.resolve.scene import Scene
+from naming.resolve.scene import Scene, decide
 from naming.resolve.shapes import settle_shapes
 from naming.resolve.unknown import settle_unknown
 from naming.resolve.words import settle_words
@@ -22,6 +22,9 @@ from naming.segment import Segment
 
 __all__ = ["Scene", "resolve"]
 
+MAX_ITEMS = 256
+"""Items that are read in the light of each other; a package name has a dozen. What follows in longer texts is listed as
+words, so that the time for a hostile name grows with its length and not with its square."""
 _TIMM = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)?")
 
 
@@ -38,6 +41,9 @@ def resolve(
         lexicon: the lexicon that the segments' meanings come from.
         timm: whether names of the form `architecture.tag` are read as timm's.
     """
+    rest = segments[MAX_ITEMS:]
+    if rest:
+        segments = segments[:MAX_ITEMS]
     scene = Scene(repo, folded, owner, segments, lexicon)
     if timm and "." in repo and "-" not in repo and _TIMM.fullmatch(repo):
         scene.timm = True
@@ -56,4 +62,7 @@ def resolve(
     settle_unknown(scene)
     settle_generations(scene)
     settle_roles(scene)
+    for segment in rest:
+        decide(segment, "identifier" if segment.key.isdigit() else "other", segment.key)
+    scene.segments += rest
     return scene
