@@ -27,7 +27,7 @@ def diff(
     Packages are the same when their names are. Exit code: 0 no new defects, 1 new defects, 2 usage, 4 a table is
     damaged.
 
-    Example: dara diff audit-may audit-june
+    Example: dara diff results-may results-june
     """
     with known_errors():
         from dara.diff import Diff

@@ -33,7 +33,7 @@ def study(
 
     Exit code: 0 done, 2 usage, 4 a table is damaged. A study whose columns the snapshot lacks says so.
 
-    Example: dara study audit families downloads
+    Example: dara study results families downloads
     """
     with known_errors():
         from dara.reports import batch_tables

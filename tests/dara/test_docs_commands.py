@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from batch_results import package, write_results
 from hub_server import HubServer
 from publishing import write_bert
 
@@ -79,6 +80,8 @@ def folder(tmp_path: Path) -> Path:
     for name in ("folder", "my-model", "original", "replication", "acme--bert-base-chinese-ner"):
         write_bert(tmp_path / name)
     shutil.copy(tmp_path / "folder" / "model.safetensors", tmp_path / "model.safetensors")
+    for name in ("results", "results-may", "results-june"):
+        write_results(tmp_path / name, [package(0, "acme/bert-base", family="bert")])
     (tmp_path / "known.json").write_text('{"schema": "dara-baseline/1", "findings": []}')
     return tmp_path
 
