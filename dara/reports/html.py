@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape as html_escape
+from importlib.resources import files
 from typing import TextIO
 
 from clustering.identity import Part
@@ -15,36 +17,13 @@ from dara.reports.interface import ReportFormat
 from dara.reports.values import HEADLINE_KINDS, fact_text, named_fact, value_text
 from dara.rules.interface import DOCS_URL
 
-_STYLE = """
-:root { --ink: #1d2430; --dim: #5d6778; --line: #d9dee7; --page: #f6f7f9; --card: #ffffff; --bad: #b3261e;
-  --warn: #8a5a00; --good: #1b6e3c; --box: #e8edf6; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --dim: #a2acbc; --line: #363d4a; --page: #161a20;
-  --card: #1f242c; --bad: #ff8a80; --warn: #f0b849; --good: #7bd49a; --box: #2c3442; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.25rem;
-  margin-bottom: 1.25rem; overflow-wrap: break-word; }
-h1 { font-size: 1.15rem; margin: 0 0 1rem; color: var(--dim); font-weight: 600; }
-h2 { font-size: 1.25rem; margin: 0; }
-h3 { font-size: 1rem; margin: 1.25rem 0 .4rem; }
-.verdict { font-weight: 700; } .consistent { color: var(--good); } .defective, .error { color: var(--bad); }
-.unverifiable, .warning { color: var(--warn); } .note, .dim { color: var(--dim); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); }
-th { color: var(--dim); font-weight: 600; } ul { margin: .25rem 0; padding-left: 1.25rem; }
-td code { display: inline-block; min-width: 7rem; } td + td + td code { min-width: 14rem; }
-code { font-family: ui-monospace, monospace; font-size: .92em; } p { margin: .4rem 0; }
-a { color: inherit; } svg { display: block; }
-svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
-svg rect { fill: var(--box); stroke: var(--line); } svg path { stroke: var(--dim); fill: none; }
-"""
-
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The page may load nothing and run nothing, whatever a name or a message holds."""
 
-_BOX_WIDTH, _BOX_HEIGHT, _GAP = 168, 64, 28
-_PER_ROW = 4
+_BOX_WIDTH, _BOX_HEIGHT, _GAP = 190, 64, 28
+_NARROW = frozenset("fijlrtI1.,:;'|!()[]/ -")
+_MEDIUM = frozenset("abcdeghknopqsuvxyz023456789_")
+"""Letters by the width of 13 px bold sans-serif type, rounded up; all others count as wide as an em."""
 
 
 class HtmlReport(ReportFormat):
@@ -57,9 +36,13 @@ class HtmlReport(ReportFormat):
         sink.write('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n')
         sink.write('<meta name="viewport" content="width=device-width, initial-scale=1">\n')
         sink.write(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n')
-        sink.write(f"<title>DARA audit</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n")
+        sink.write(f"<title>DARA audit</title>\n<style>{_style()}</style>\n</head>\n<body>\n<main>\n")
         sink.write("<h1>DARA: is the package what its name says?</h1>\n")
-        sink.writelines("<section>\n" + "\n".join(_section(result)) + "\n</section>\n" for result in results)
+        if len(results) > 1:
+            sink.write("\n".join(_contents(results)) + "\n")
+        for number, result in enumerate(results, 1):
+            body = "\n".join(_section(result))
+            sink.write(f'<section id="p{number}" class="{_verdict(result)}">\n{body}\n</section>\n')
         sink.write("</main>\n</body>\n</html>\n")
 
 
@@ -68,7 +51,9 @@ _FRAGMENT_STYLE = """
 .dara-report h2 { font-size: 1.15em; margin: 0; } .dara-report h3 { font-size: 1em; margin: .8em 0 .3em; }
 .dara-report table { border-collapse: collapse; } .dara-report td, .dara-report th { text-align: left; }
 .dara-report .verdict { font-weight: 700; } .dara-report .dim { opacity: .7; }
-.dara-report svg { color: inherit; } .dara-report svg text { fill: currentColor; font-size: 13px; }
+.dara-report .parts { display: flex; flex-wrap: wrap; gap: .6em 0; } .dara-report .finding { margin: .8em 0; }
+.dara-report .message { font-weight: 600; } .dara-report svg { color: inherit; }
+.dara-report svg text { fill: currentColor; font-size: 13px; }
 .dara-report svg rect, .dara-report svg path { fill: none; stroke: currentColor; }
 """
 """Only what is inside the report is styled, in the colours of the page around it."""
@@ -80,17 +65,40 @@ def fragment(result: AuditResult) -> str:
     return f'<style>{_FRAGMENT_STYLE}</style>\n<div class="dara-report">\n{body}\n</div>'
 
 
+@cache
+def _style() -> str:
+    return files("dara.reports").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def _verdict(result: AuditResult) -> str:
+    return Verdict.UNVERIFIABLE.value if isinstance(result, FailedAudit) else result.verdict.value
+
+
+def _contents(results: Sequence[AuditResult]) -> Iterator[str]:
+    """The packages with their verdicts, for a page of several."""
+    yield "<nav><table><tr><th>package</th><th></th></tr>"
+    for number, result in enumerate(results, 1):
+        failed = isinstance(result, FailedAudit)
+        name = result.target if isinstance(result, FailedAudit) else result.package.name or result.package.location
+        word = "not audited" if failed else _verdict(result)
+        yield (
+            f'<tr><td data-label="package"><a href="#p{number}">{_safe(name)}</a></td>'
+            f'<td data-label="verdict" class="word {_verdict(result)}">{word}</td></tr>'
+        )
+    yield "</table></nav>"
+
+
 def _safe(text: str) -> str:
     return html_escape(escape(text), quote=True)
 
 
 def _section(result: AuditResult) -> Iterator[str]:
     if isinstance(result, FailedAudit):
-        yield f"<h2>{_safe(result.target)}</h2>"
-        yield f'<p><span class="verdict unverifiable">not audited</span>: {_safe(result.message)}</p>'
+        yield f'<h2><span>{_safe(result.target)}</span> <span class="verdict unverifiable">not audited</span></h2>'
+        yield f"<p>{_safe(result.message)}</p>"
         return
-    yield f"<h2>{_safe(result.package.name or result.package.location)}</h2>"
-    yield f'<p class="verdict {result.verdict.value}">{result.verdict.value}</p>'
+    name = _safe(result.package.name or result.package.location)
+    yield f'<h2><span>{name}</span> <span class="verdict {result.verdict.value}">{result.verdict.value}</span></h2>'
     for finding in result.findings:
         yield from _finding(finding)
     yield from _fix(result.fix)
@@ -107,15 +115,17 @@ def _section(result: AuditResult) -> Iterator[str]:
 def _finding(finding: Finding) -> Iterator[str]:
     severity = finding.severity.label
     yield (
-        f'<h3><span class="{severity}">{severity}</span> <a href="{DOCS_URL}/{finding.code}.md">{finding.code}</a> '
-        f'{finding.slug} <span class="dim">({finding.confidence.label} confidence)</span></h3>'
+        f'<div class="finding {severity}"><p><b class="{severity}">{severity}</b> '
+        f'<a href="{DOCS_URL}/{finding.code}.md">{finding.code}</a> {finding.slug} '
+        f'<span class="dim">({finding.confidence.label} confidence)</span></p>'
     )
-    yield f"<p>{_safe(finding.message)}</p>"
+    yield f'<p class="message">{_safe(finding.message)}</p>'
     if finding.evidence:
         items = "".join(f"<li><code>{_safe(e.source)}</code>: {_safe(e.detail)}</li>" for e in finding.evidence)
         yield f"<ul>{items}</ul>"
     if finding.suggestion:
         yield f"<p>Instead: {_safe(finding.suggestion)}</p>"
+    yield "</div>"
 
 
 def _fix(fix: Fix | None) -> Iterator[str]:
@@ -126,7 +136,15 @@ def _fix(fix: Fix | None) -> Iterator[str]:
         words = "Nothing can be corrected without guessing." if fix.unresolved else "Nothing to correct."
         yield f'<p class="dim">{words}</p>'
     for diff in (item.diff for item in (fix.rename, fix.card) if item is not None):
-        yield f'<pre class="scroll">{html_escape(diff_text(diff), quote=True)}</pre>'
+        lines = (_diff_line(line) for line in diff_text(diff).splitlines())
+        yield f"<pre>{chr(10).join(lines)}</pre>"
+
+
+def _diff_line(line: str) -> str:
+    head = line.startswith(("---", "+++", "@@"))
+    style = "head" if head else {"+": "add", "-": "del"}.get(line[:1], "")
+    text = html_escape(line, quote=True)
+    return f'<span class="{style}">{text}</span>' if style else text
 
 
 def _claims(report: AuditReport) -> Iterator[str]:
@@ -140,7 +158,7 @@ def _claims(report: AuditReport) -> Iterator[str]:
         for item in report.findings
         if item.claim is not None and item.fact is not None
     }
-    yield '<h3>Claim beside fact</h3><div class="scroll"><table>'
+    yield '<h3>Claim beside fact</h3><table class="claims">'
     yield "<tr><th>the name says</th><th>kind</th><th>the package holds</th><th></th></tr>"
     for claim in report.parsed.claims:
         key = (claim.kind, claim.text)
@@ -149,52 +167,56 @@ def _claims(report: AuditReport) -> Iterator[str]:
         elif key in held:
             fact, word, style = held[key], "holds", Verdict.CONSISTENT.value
         else:
-            fact, word, style = "", "not checked", "dim"
+            around = next((text for _, text in (*wrong, *held) if claim.text in text and claim.text != text), None)
+            fact, word, style = "", "not checked" if around is None else f"see {_safe(around)}", "dim"
         yield (
-            f"<tr><td><code>{_safe(claim.text)}</code></td><td>{_safe(claim.kind.replace('_', ' '))}</td>"
-            f'<td>{_safe(fact)}</td><td class="{style}" style="white-space: nowrap">{word}</td></tr>'
+            f'<tr><td data-label="name says"><code>{_safe(claim.text)}</code></td>'
+            f'<td data-label="kind">{_safe(claim.kind.replace("_", " "))}</td>'
+            f'<td data-label="package holds">{_safe(fact)}</td>'
+            f'<td data-label="result" class="word {style}">{word}</td></tr>'
         )
-    yield "</table></div>"
+    yield "</table>"
 
 
 def _parts(parts: Sequence[Part]) -> Iterator[str]:
-    """The parts of a composite model as a picture: boxes in the order of the data's way through them."""
+    """The parts of a composite model as a picture: boxes in the order of the data's way, in rows."""
     if not parts:
         return
-    rows = -(-len(parts) // _PER_ROW)
-    columns = min(len(parts), _PER_ROW)
-    width = columns * _BOX_WIDTH + (columns - 1) * _GAP + 2
-    height = rows * _BOX_HEIGHT + (rows - 1) * _GAP + 2
-    yield "<h3>Parts</h3>"
-    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    yield f'<div class="scroll"><svg {size} role="img" aria-label="parts of the model">'
+    yield '<h3>Parts</h3><div class="parts" role="img" aria-label="parts of the model">'
+    middle = _BOX_HEIGHT // 2
     for number, part in enumerate(parts):
-        x = 1 + (number % _PER_ROW) * (_BOX_WIDTH + _GAP)
-        y = 1 + (number // _PER_ROW) * (_BOX_HEIGHT + _GAP)
-        if number % _PER_ROW:
-            middle = y + _BOX_HEIGHT // 2
-            yield f'<path d="M{x - _GAP} {middle} H{x - 5} m-6 -4 l6 4 l-6 4"/>'
+        width = _GAP + _BOX_WIDTH + 2
         name = part.family + (f"-{part.variant}" if part.variant else "")
         detail = ", ".join(f"{key} {value_text(key, value)}" for key, value in sorted(part.detail.items()))
-        yield f"<g><title>{_safe(detail)}</title>"
-        yield f'<rect x="{x}" y="{y}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="6"/>'
-        yield f'<text x="{x + 10}" y="{y + 26}">{_safe(_short(part.role.replace("_", " ")))}</text>'
-        yield f'<text x="{x + 10}" y="{y + 48}" font-weight="700">{_safe(_short(name))}</text></g>'
-    yield "</svg></div>"
+        size = f'viewBox="0 0 {width} {_BOX_HEIGHT}" width="{width}" height="{_BOX_HEIGHT}"'
+        yield f"<svg {size}><title>{_safe(detail)}</title>"
+        if number:
+            yield f'<path d="M2 {middle} H{_GAP - 5} m-6 -4 l6 4 l-6 4"/>'
+        yield f'<rect x="{_GAP + 1}" y="1" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT - 2}" rx="6"/>'
+        yield f'<text class="role" x="{_GAP + 12}" y="26">{html_escape(_short(part.role.replace("_", " ")))}</text>'
+        yield f'<text x="{_GAP + 12}" y="47" font-weight="700">{html_escape(_short(name))}</text></svg>'
+    yield "</div>"
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 22 else text[:20] + "…"
+    """As much of a text as surely fits into a box, whatever its letters and the reader's font."""
+    shown, room = escape(text), _BOX_WIDTH - 24.0
+    for place, letter in enumerate(shown):
+        room -= 5.5 if letter in _NARROW else 8.5 if letter in _MEDIUM else 14.0
+        if room < 0:
+            return shown[: max(1, place - 2)] + "…"
+    return shown
 
 
 def _facts(report: AuditReport) -> Iterator[str]:
     rows = [(kind, fact) for kind in HEADLINE_KINDS if (fact := report.facts.best(kind)) is not None]
     if not rows:
         return
-    yield '<h3>Facts</h3><div class="scroll"><table><tr><th>fact</th><th>value</th><th>read from</th></tr>'
+    yield '<h3>Facts</h3><table class="facts"><tr><th>fact</th><th>value</th><th>read from</th></tr>'
     for kind, fact in rows:
         yield (
-            f"<tr><td>{_safe(kind.replace('_', ' '))}</td><td>{_safe(fact_text(fact))}</td>"
-            f"<td><code>{_safe(fact.source)}</code></td></tr>"
+            f'<tr><td data-label="fact">{_safe(kind.replace("_", " "))}</td>'
+            f'<td data-label="value">{_safe(fact_text(fact))}</td>'
+            f'<td data-label="read from"><code>{_safe(fact.source)}</code></td></tr>'
         )
-    yield "</table></div>"
+    yield "</table>"
