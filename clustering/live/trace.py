@@ -1,8 +1,8 @@
 """Operators of a live module: a forward pass over tensors without data, recorded operator by operator.
 
-On the meta device a forward pass computes shapes only, so BERT base is traced in a second and a model of any size in
-the memory of its module tree. What decides by values (a mask that is looked at, boxes that are kept or dropped) cannot
-be traced: then there is one clear error, and everything else that is measured of a model does not need a trace.
+With torch's fake tensors a forward pass computes shapes only, so BERT base is traced in a second and a model of any
+size in the memory of its module tree. What decides by values (a mask that is looked at, boxes that are kept or dropped)
+cannot be traced: then there is one clear error, and all else that is measured of a model does not need a trace.
 
 Schema (networkx DiGraph)
 -------------------------
@@ -11,13 +11,15 @@ graph attributes
 nodes (integers in order of execution)
     - `op`: the operator, `aten.addmm`; views (reshape, transpose, slice ...) compute nothing and are passed through
     - `path`: the innermost module that ran it; `kind`: that module's class
-    - `shape`: of its first result; `parameters`: names of the parameters and buffers that it reads
+    - `shape`: of its first result, None for a size that depends on values
+    - `parameters`: names of the parameters and buffers that it reads
 edges
     - `relation="flow"`: a result of the first is an input of the second
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +72,7 @@ class _Record:
     kept: list[Any] = field(default_factory=list)
     """Every tensor seen: as long as they live, their ids are not used again."""
 
-    def add(self, name: str, given: list[Any], made: list[Any]) -> None:
+    def add(self, op: str, given: list[Any], made: list[Any]) -> None:
         """One operator with its tensors."""
         if len(self.graph) >= self.limits.operators:
             raise LiveModelError(f"the forward pass runs more than {self.limits.operators} operators: not traced")
@@ -78,7 +80,7 @@ class _Record:
             raise LiveModelError(f"tracing took more than {self.limits.seconds:g} s: given up")
         self.kept += made
         sources = [self.producer[id(tensor)] for tensor in given if id(tensor) in self.producer]
-        if name in _VIEWS:
+        if op.removeprefix("aten.") in _VIEWS:
             if given:
                 self._pass_through(given[0], made)
             return
@@ -86,10 +88,10 @@ class _Record:
         path, kind = self.stack[-1] if self.stack else ("", "")
         self.graph.add_node(
             node,
-            op=f"aten.{name}",
+            op=op,
             path=path,
             kind=kind,
-            shape=tuple(int(size) for size in made[0].shape) if made else (),
+            shape=tuple(size if type(size) is int else None for size in made[0].shape),
             parameters=tuple(self.names[id(tensor)] for tensor in given if id(tensor) in self.names),
         )
         for source in dict.fromkeys(sources):
@@ -110,7 +112,8 @@ def operator_graph(
 
     Args:
         module: any module; its parameters are stood in for by tensors without data, its own are not touched.
-        inputs: keyword arguments of `forward`, on the meta device; made up from the configuration when None.
+        inputs: keyword arguments of `forward`, of which only shapes and types count; made up from the configuration
+            when None.
         limits: what the trace may cost.
 
     Raises:
@@ -135,16 +138,24 @@ def operator_graph(
 def _trace(module: nn.Module, given: Inputs, dtype: str, limits: TraceLimits, deadline: float) -> nx.DiGraph[int]:
     import networkx as nx
     import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.func import functional_call
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     def hollow(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.detach().to("meta", getattr(torch, dtype) if tensor.is_floating_point() else tensor.dtype)
+        kind = getattr(torch, dtype) if tensor.is_floating_point() else tensor.dtype
+        return torch.empty(tensor.shape, dtype=kind, device="cpu")
 
-    state = {name: hollow(tensor) for name, tensor in (*module.named_parameters(), *module.named_buffers())}
-    graph: nx.DiGraph[int] = nx.DiGraph(schema=SCHEMA, format="trace", inputs=tuple(given))
-    record = _Record(graph, {id(tensor): name for name, tensor in state.items()}, deadline, limits)
-    with torch.no_grad(), quiet(), _watched(module, record), _recorder(record):
-        functional_call(module, state, (), {name: hollow(tensor) for name, tensor in given.items()})
+    # Tensors that a module keeps without registering them are taken as constants; they are small. A number that is read
+    # from a tensor becomes a symbol, which is fine until something is decided by it.
+    symbols = ShapeEnv(allow_scalar_outputs=True, allow_dynamic_output_shape_ops=True)
+    with FakeTensorMode(allow_non_fake_inputs=True, shape_env=symbols), torch.no_grad(), quiet(), _silent():
+        state = {name: hollow(tensor) for name, tensor in (*module.named_parameters(), *module.named_buffers())}
+        arguments = {name: hollow(tensor) for name, tensor in given.items()}
+        graph: nx.DiGraph[int] = nx.DiGraph(schema=SCHEMA, format="trace", inputs=tuple(given))
+        record = _Record(graph, {id(tensor): name for name, tensor in state.items()}, deadline, limits)
+        with _watched(module, record), _recorder(record):
+            functional_call(module, state, (), arguments)
     return graph
 
 
@@ -158,14 +169,26 @@ def _recorder(record: _Record) -> Any:  # a context manager of torch
         def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
             made = func(*args, **(kwargs or {}))
             given = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, torch.Tensor)]
-            record.add(
-                func.overloadpacket.__name__,
-                given,
-                [leaf for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor)],
-            )
+            results = [leaf for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor)]
+            if results:  # else a question, such as that for the device
+                record.add(f"{func.namespace}.{func.overloadpacket.__name__}", given, results)
             return made
 
     return Recorder()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep torch from logging tracebacks of attempts that fail."""
+    loggers = [logging.getLogger(name) for name in ("torch._subclasses.fake_tensor", "torch.fx.experimental")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 @contextmanager
