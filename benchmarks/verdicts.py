@@ -18,18 +18,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
 from benchmarks.mutations import RENAMES, Mutation, harmless, swapped
 from benchmarks.verdict_data import DATA, Case, family_cases, hub_cases
+from benchmarks.verdict_rules import HEADS, Tally, owner_of, rows
 from benchmarks.verdict_runs import accusations, declared_subject, judge, kinship, subject_of, table
 from clustering.facts import Facts
 from clustering.tensors import Tensor, TensorListing
-from dara.findings import Severity
+from dara.findings import Outcomes, Severity
 from dara.rules.common.families import gather
-from dara.rules.registry import all_rules
 from dara.subject import Subject
+
+SURE: Final = 0.8
+"""Labels that the judge was less sure of are left out."""
 
 
 def maskformer_subjects() -> Iterator[tuple[str, Subject]]:
@@ -108,20 +112,27 @@ def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> lis
     return chosen
 
 
-def mutation_figures(
-    packages: list[tuple[str, Subject]], count: int, seed: int, *, listing: bool
-) -> dict[str, dict[str, float | int]]:
-    """Recall per kind of change, and false errors on renames that keep the meaning.
+def real_results(packages: list[tuple[str, Subject]], folder: Path | None) -> Iterator[tuple[Case, Outcomes]]:
+    """Every labelled package with what the rules say of it; packages that were measured already are not read again."""
+    known = dict(packages)
+    for case in hub_cases(folder):
+        if case.mismatch is not None:
+            yield case, judge(known.get(case.name) or subject_of(case), case.name)
+    for name, subject in packages[sum(case.mismatch is False for case in hub_cases(folder)) :]:
+        yield Case(name, {}, False, "maskformer"), judge(subject, name)
+    for case in family_cases():
+        if case.sure >= SURE:
+            yield case, judge(declared_subject(case.config), case.name)
 
-    Returns:
-        Figures by rule: `changes` that a rule is about, the share it `found`, findings `on_truthful` packages and how
-        many of them accuse.
-    """
+
+def mutation_figures(
+    packages: list[tuple[str, Subject]], count: int, seed: int, tally: Tally, *, listing: bool
+) -> None:
+    """Recall per kind of change, and false errors on renames that keep the meaning; `tally` takes each rule's part."""
     from naming import parse_name
 
     start = time.perf_counter()
     verdicts = [judge(subject, name) for name, subject in packages]
-    labelled = len(packages)
     # A package that is accused already, rightly or not, tells nothing about a further change.
     packages = [item for item, outcomes in zip(packages, verdicts, strict=True) if not accusations(outcomes)]
     caught: Counter[str] = Counter()
@@ -129,8 +140,6 @@ def mutation_figures(
     total: Counter[str] = Counter()
     sources: dict[str, set[str]] = defaultdict(set)
     missed: dict[str, Mutation] = {}
-    about: Counter[str] = Counter()
-    by_rule: Counter[str] = Counter()
     for mutation in sorted(mutations(packages, count, seed), key=lambda item: id(item.subject)):
         found = accusations(judge(mutation.subject, mutation.name))
         total[mutation.kind] += 1
@@ -139,8 +148,8 @@ def mutation_figures(
         hit = any(finding.code in mutation.codes for finding in found)
         exact[mutation.kind] += hit
         codes = {finding.code for finding in found} & mutation.codes
-        about.update(codes or {min(mutation.codes)})
-        by_rule.update(codes)
+        for code in codes or {min(mutation.codes)}:
+            tally.add_change(code, owner_of(mutation.origin), found=code in codes)
         if not hit:
             missed.setdefault(f"{mutation.kind} {mutation.name.rpartition('/')[2]}", mutation)
     rows = [
@@ -173,25 +182,13 @@ def mutation_figures(
         for key in sorted(missed):
             print(f"  miss  {key} ({missed[key].origin})")
         print("\n".join(notes))
-    reported = Counter(finding.code for outcomes in verdicts for finding in outcomes.findings)
-    accused = Counter(finding.code for outcomes in verdicts for finding in accusations(outcomes))
-    return {
-        rule.code: {
-            "changes": about[rule.code],
-            "found": round(by_rule[rule.code] / about[rule.code], 4) if about[rule.code] else 0,
-            "on_truthful": reported[rule.code],
-            "accused_truthful": accused[rule.code],
-            "truthful": labelled,
-        }
-        for rule in all_rules()
-    }
 
 
 def naive_figures() -> None:
     """Longest family word in the name against model_type."""
     rows = []
     words = _family_words()
-    for title, cases in (("hub", hub_cases()), ("family", [case for case in family_cases() if case.sure >= 0.8])):
+    for title, cases in (("hub", hub_cases()), ("family", [case for case in family_cases() if case.sure >= SURE])):
         wrong = right = missed = 0
         for case in cases:
             if case.mismatch is None:
@@ -239,7 +236,12 @@ def main() -> int:
         from benchmarks.verdict_data import generated_cases
 
         packages = [(case.name, declared_subject(case.config)) for case in generated_cases() if case.mismatch is False]
-    figures = mutation_figures(packages, args.count, args.seed, listing=args.list)
+    tally = Tally()
+    tally.add_real(real_results(packages, args.packages))
+    mutation_figures(packages, args.count, args.seed, tally, listing=args.list)
+    figures = tally.figures()
+    print("\neach rule: changes found, precision on labelled packages, true names accused; intervals by owner")
+    print(table(rows(figures), HEADS))
     if args.write is not None:
         document = {"seed": args.seed, "mutations": args.count, "packages": len(packages), "rules": figures}
         args.write.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")

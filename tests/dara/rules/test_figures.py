@@ -1,4 +1,4 @@
-"""Every rule has a measured figure, and no rule that speaks by default is worse than its floor."""
+"""Every rule has a measured figure and a line in the changelog, and none that speaks by default is below its floor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,32 @@ import pytest
 from dara.findings import Severity
 from dara.rules.registry import all_rules
 
-FIGURES = json.loads(
-    Path(__file__).resolve().parents[3].joinpath("benchmarks", "figures", "rules.json").read_text("utf-8")
-)
+ROOT = Path(__file__).resolve().parents[3]
+FIGURES = json.loads(ROOT.joinpath("benchmarks", "figures", "rules.json").read_text("utf-8"))
+KEYS = {
+    "changes", "found", "found_interval", "accused", "precision", "precision_interval", "truthful", "truthful_owners",
+    "accused_truthful", "false_rate_interval", "on_truthful",
+}  # fmt: skip
 
 
 def test_every_rule_has_a_figure():
     missing = {rule.code for rule in all_rules()} - set(FIGURES["rules"])
     assert not missing, "run `python -m benchmarks.verdicts --packages DIR --write benchmarks/figures/rules.json`"
+    assert all(set(figure) == KEYS for figure in FIGURES["rules"].values())
+
+
+def test_no_figure_without_rule():
+    assert set(FIGURES["rules"]) == {rule.code for rule in all_rules()}
+
+
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
+def test_every_rule_has_a_line_in_the_changelog(rule):
+    text = ROOT.joinpath("CHANGELOG.md").read_text("utf-8")
+    if "DAR1" not in text:
+        pytest.skip("the changelog lists no rules yet")
+    assert any(rule.code in line and rule.slug in line for line in text.splitlines()), (
+        f"add `- {rule.code} {rule.slug}: {rule.summary}` to CHANGELOG.md"
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,7 +48,21 @@ def test_error_severity_is_earned(rule):
     assert figure["accused_truthful"] <= 0.002 * figure["truthful"]
 
 
+def test_accusations_on_labelled_packages_are_right():
+    for code, figure in FIGURES["rules"].items():
+        if figure["accused"] >= 10:
+            assert figure["precision"] >= 0.95, code
+
+
 def test_changes_are_found():
     for code, figure in FIGURES["rules"].items():
         if figure["changes"] >= 100:
-            assert figure["found"] >= 0.85, code
+            assert figure["found"] >= 0.95, code
+
+
+def test_intervals_hold_their_figures():
+    for figure in FIGURES["rules"].values():
+        for share, bounds in (("found", "found_interval"), ("precision", "precision_interval")):
+            if figure[bounds] is not None:
+                low, high = figure[bounds]
+                assert 0 <= low <= figure[share] <= high <= 1
