@@ -28,8 +28,8 @@ from clustering.tensors import TensorListing
 FIRST, TOWERS_FIRST, DIVERSE = 50, 40, 130
 """Templates verified per package: the most similar as a whole, the most similar by towers alone (whose tokens do not
 move with the depths), then the best of each further family up to the third number."""
-AT_ONCE = 40
-"""Templates verified before it is known whether the package has an exact explanation; once it has, only templates that
+AT_ONCE = 12
+"""Templates verified before it is asked whether the package has an exact explanation; once it has, only templates that
 could be exact too are looked at."""
 NAMED_CANDIDATES = 24
 """Layouts taken from the vocabulary channel."""
@@ -156,13 +156,24 @@ class FamilyScorer:
         return self._fits(near, observed)
 
     def ranked(
-        self, parameters: tuple[Parameter, ...], roots: frozenset[str]
+        self, parameters: tuple[Parameter, ...], roots: frozenset[str], without: str | None = None
     ) -> tuple[list[Candidate], list[Candidate]]:
-        """All candidates for folded parameters: by structure alone, and by both channels (for calibration)."""
+        """All candidates for folded parameters: by structure alone, and by both channels (for calibration).
+
+        Without a family, everything is as if the corpus did not hold it; templates that others share stay.
+        """
         observed = Observed([p.shape for p in parameters])
-        fits = self._structural(observed)
+        left_out = self._family_number.get(without) if without is not None else None
+        kept = [n for n in self._retrieve(observed) if self._families_of(n) - {left_out}]
+        fits = self._fits(kept, observed)
         names = self._name_scores({p.star for p in parameters} | roots)
-        return self._rank_structure(observed, fits), self._both(observed, names, fits)
+        if left_out is not None:
+            names = np.where(self.index.layout_family == left_out, np.float32(0), names)
+        both = self._both(observed, names, fits)
+        return (
+            [c for c in self._rank_structure(observed, fits) if c.family != without],
+            [c for c in both if c.family != without],
+        )
 
     # -- channels --------------------------------------------------------------------------------------------------
 
@@ -222,7 +233,7 @@ class FamilyScorer:
         fits: dict[int, Fit] = {}
         for place, number in enumerate(numbers):
             template, order, _ = self._template(number)
-            if best >= EXACT and place >= AT_ONCE and len(template.groups) < len(observed.shapes):
+            if best >= EXACT and place >= AT_ONCE and not _could_be_exact(template, observed):
                 continue
             if _rank_distance(template, observed) > MAX_RANK_DISTANCE:
                 continue
@@ -233,7 +244,7 @@ class FamilyScorer:
         near = sum(fits[n].overlap > best - NEARLY for n in again)
         for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
             template, order, _ = self._template(number)
-            if best >= EXACT and len(template.groups) < len(observed.shapes):
+            if best >= EXACT and not _could_be_exact(template, observed):
                 continue
             fits[number] = max(fits[number], unify(template, order, observed), key=lambda f: (f.overlap, f.order))
         return fits
@@ -327,6 +338,18 @@ class FamilyScorer:
         if not joint or joint[0].score < self._limit("both"):
             return Identification((), alone, "none", reason=nearest(both))
         return Identification(joint, alone, deciding_channel(both[0]), reason=why(both))
+
+
+def _could_be_exact(template: Template, observed: Observed) -> bool:
+    """Necessary for an exact explanation: groups enough, and each finds its rank and its constants."""
+    if len(template.groups) < len(observed.shapes) or {len(g.dims) for g in template.groups} != set(observed.by_rank):
+        return False
+    return all(
+        (len(group.dims), axis, dim.const) in observed.by_axis
+        for group in template.groups
+        for axis, dim in enumerate(group.dims)
+        if not dim.terms
+    )
 
 
 def _rank_distance(template: Template, observed: Observed) -> float:
