@@ -22,6 +22,8 @@ from clustering.tensors import Tensor, TensorListing
 FIRST_READ = 16_384
 """Read at once with the length: most headers of a shard fit, so that one request is enough."""
 COMMAS_PER_TENSOR = 12
+QUOTES_PER_TENSOR = 12
+"""A tensor's entry has ten quotation marks; those of `__metadata__`, which may hold whole JSON texts, count as well."""
 _KEYS = {"dtype", "shape", "data_offsets"}
 
 
@@ -74,11 +76,13 @@ def _header(source: ByteSource, limits: Limits) -> tuple[bytes, int]:
 
 
 def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, Any], dict[str, str]]:
-    # Counted before parsing: a header of 25 MB of "[[],[],..." would become 700 MB of lists.
+    # Counted before parsing: a header of 25 MB of "[[],[],..." would become 700 MB of lists, one with 1,900,000 entries
+    # in `__metadata__` 300 MB of texts.
     if (
         raw.count(b"{") > limits.tensors + 2
         or raw.count(b"[") > 2 * limits.tensors
         or raw.count(b",") > COMMAS_PER_TENSOR * limits.tensors
+        or raw.count(b'"') > QUOTES_PER_TENSOR * limits.tensors
     ):
         raise too_many(label, limits)
     document = _json(raw, label)
