@@ -74,6 +74,8 @@ def _is_no_family(scene: Scene, place: int, entry: Entry, *, others: bool, rival
     segment = scene.segments[place]
     if scene.key(place + 1) in _CONJUNCTIONS or scene.key(place - 1) in _CONJUNCTIONS:
         return True
+    if entry.get("separated") and len(segment.text) == len(segment.key):
+        return True
     if scene.timm and place:
         return False
     if not entry.word:

@@ -23,6 +23,10 @@ RESOLUTIONS = frozenset(
 """Edges of square images that published vision models are trained on (timm's and transformers' configurations)."""
 LONGEST_CONTEXT = 1024
 """Thousands of tokens that a `k` number may mean; more are steps or samples."""
+_SMALLEST_TIMM = 64
+"""Smaller numbers behind a net's width are its depth in timm's names."""
+_BY_WIDTH = frozenset(["regnet", "levit"])
+"""Families whose number is the width or the work of the net, as everywhere in timm's names (`convmixer_768_32`)."""
 _SMALLEST_SEEN = 224
 """Edge of the smallest images that vision-language models read; powers of two are their contexts."""
 _LAYER_COUNTS = frozenset(["1", "2", "3", "4", "6", "8", "9", "12", "16", "24"])
@@ -96,7 +100,8 @@ def _behind_family(scene: Scene, place: int, segment: Segment) -> bool:
     elif _is_generation(before, text):
         decide(segment, "version", generation_value(before, text))
     elif scene.any_domain(*_DEEP) and domain_of(str(before.value)) in ("vision", "detector", "speech", ""):
-        if len(text) > 3 or (int(text) in RESOLUTIONS and len(text) == 3 and str(before.value) != "regnet"):
+        wide = scene.timm or str(before.value) in _BY_WIDTH
+        if not wide and (len(text) > 3 or (int(text) in RESOLUTIONS and len(text) == 3)):
             return False
         decide(segment, "size", text)
     else:
@@ -106,7 +111,7 @@ def _behind_family(scene: Scene, place: int, segment: Segment) -> bool:
 
 def _patch(scene: Scene, place: int, segment: Segment) -> bool:
     """`vit-b-32`."""
-    if int(segment.key) not in PATCHES or scene.category(place - 1) != "size":
+    if int(segment.key) not in PATCHES or scene.category(place - 1) != "size" or scene.key(place - 1).isdigit():
         return False
     if scene.any_domain("vision", "dual") or (scene.any_domain("vlm") and len(scene.key(place - 1)) == 1):
         decide(segment, "input", f"patch{int(segment.key)}")
@@ -116,7 +121,7 @@ def _patch(scene: Scene, place: int, segment: Segment) -> bool:
 
 def _resolution(scene: Scene, place: int, segment: Segment) -> bool:
     number = int(segment.key)
-    if number not in RESOLUTIONS:
+    if number not in RESOLUTIONS or (number < _SMALLEST_TIMM and scene.timm and scene.key(place - 1).isdigit()):
         return False
     before = scene.segments[place - 1] if place else None
     patched = before is not None and before.category == "input" and str(before.value).startswith(("patch", "window"))

@@ -90,6 +90,7 @@ _DOMAIN_ROLES: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, str]], .
     (("detector",), ("vision", "dual", "encoder", ""), ("main", "backbone")),
     (("dual",), ("vision", "encoder"), ("main", "backbone")),
     (("vlm",), ("llm", "gpt", "seq2seq"), ("main", "decoder")),
+    (("vlm",), ("vision", "dual"), ("main", "encoder")),
     (("speech",), ("llm", "gpt", "seq2seq"), ("encoder", "decoder")),
     (("vision",), ("gpt", "encoder", "seq2seq", "llm"), ("encoder", "decoder")),
     (("vision",), ("vision",), ("main", "base")),
