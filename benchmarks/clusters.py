@@ -1,6 +1,10 @@
 """How well clusters of graphs agree with the declared families of real packages.
 
     python -m benchmarks.clusters FOLDER
+    python -m benchmarks.clusters --generate 20000 [--workers 2] [--configs FILE] [--keep FOLDER]
+
+The second form makes a mirror of packages with weight headers (real configurations in several sizes; needs the `graph`
+extra), runs `dara batch` over it and compares clusters, outliers and verdicts with the truth.
 
 FOLDER holds packages as `OWNER--REPO` folders with weight headers (made from `hub_packages_dev.jsonl` of the
 development data). Truth is the declared `model_type`, exact and with twins joined where the reference corpus has them;
@@ -9,12 +13,16 @@ packages with one graph count once. Outliers count as clusters of one in the Ran
 
 from __future__ import annotations
 
+import argparse
 import random
+import resource
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
@@ -27,6 +35,8 @@ from clustering.readers.select import read_weights
 from corpora.package import Package
 from corpora.reference import load_reference
 from corpora.sources.snapshots import open_snapshot
+from dara.batch.engines import LocalEngine
+from dara.batch.run import run_batch
 
 Row = tuple[str, GraphSignature]
 
@@ -81,12 +91,72 @@ def report(title: str, truth: Sequence[str], labels: Sequence[int], seconds: flo
     )
 
 
+def generated(count: int, workers: int, configs: Path | None, keep: Path | None) -> int:
+    """Makes a mirror, judges it, and prints what was found of the truth."""
+    from benchmarks import cluster_data
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = keep or Path(name)
+        started = time.perf_counter()
+        sizes = ("own", "half", "deeper")[: max(1, min(3, count // 500))]
+        models = list(cluster_data.build(cluster_data.configs(configs), sizes))
+        truth = cluster_data.write_mirror(folder / "mirror", count, models)
+        made = time.perf_counter() - started
+        print(f"{count} packages of {len(models)} configurations and sizes made in {made:.0f} s", flush=True)
+        started = time.perf_counter()
+        result = run_batch(folder / "mirror", folder / "out", engine=LocalEngine(workers), restart=True)
+        seconds = time.perf_counter() - started
+        used = [resource.getrusage(who).ru_maxrss // 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        totals = result.summary["clusters"]
+        print(
+            f"batch with {workers} workers: {seconds:.0f} s, {count / seconds:.0f} packages/s; "
+            f"{totals['graphs']} different graphs, {totals['clusters']} clusters, {totals['graphs_alone']} graphs alone; this process (building "
+            f"included) {used[0]} MB, the largest worker {used[1]} MB"
+        )
+        compare(folder / "out", truth)
+    return 0
+
+
+def compare(out: Path, truth: Sequence[dict[str, Any]]) -> None:
+    """Purity of the clusters over packages, and what was found of the names that state another family."""
+    import pyarrow.parquet as pq
+
+    columns = ["name", "verdict", "cluster", "outlier"]
+    rows = {row["name"]: row for row in pq.read_table(out / "packages.parquet", columns=columns).to_pylist()}
+    labels = [-1 if (n := rows[item["name"]]["cluster"]) is None else n for item in truth]
+    families = [item["family"] for item in truth]
+    report("packages: model_type", families, labels, 0.0)
+    report("packages: twins joined", joined(families), labels, 0.0)
+    planted = [rows[item["name"]] for item in truth if item["planted"]]
+    truthful = [rows[item["name"]] for item in truth if not item["planted"]]
+    for title, hits, wrong in (
+        ("outliers", sum(bool(r["outlier"]) for r in planted), sum(bool(r["outlier"]) for r in truthful)),
+        (
+            "verdicts",
+            sum(r["verdict"] == "defective" for r in planted),
+            sum(r["verdict"] == "defective" for r in truthful),
+        ),
+    ):
+        print(f"{title}: {hits} of {len(planted)} wrong names found, {wrong} of {len(truthful)} truthful ones accused")
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Prints the table."""
-    if len(arguments) != 1:
-        print(__doc__, file=sys.stderr)
+    """Prints the table, or runs the generated mirror."""
+    from benchmarks.cluster_data import CONFIGS
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--generate", type=int, metavar="COUNT")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--configs", type=Path, default=CONFIGS)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where mirror and results stay")
+    options = parser.parse_args(arguments)
+    if options.generate:
+        return generated(options.generate, options.workers, options.configs, options.keep)
+    if options.folder is None:
+        parser.print_usage(sys.stderr)
         return 2
-    rows = read(Path(arguments[0]))
+    rows = read(options.folder)
     families = [family for family, _ in rows]
     twins = joined(families)
     print(f"{len(rows)} different graphs of {len(set(families))} families, {len(set(twins))} with twins joined")
