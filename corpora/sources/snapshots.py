@@ -13,6 +13,7 @@ from corpora.sources.jsonl import JsonLines, open_binary
 from corpora.sources.local_files import is_folder, is_there
 from corpora.sources.mirror import HubCacheFolder, MirrorFolder
 from corpora.sources.parquet import ParquetRows
+from corpora.sources.parts import PartFiles, part_paths
 from corpora.sources.peatmoss import PeatMoss
 from corpora.sources.ptmtorrent import PtmTorrent
 
@@ -46,7 +47,7 @@ def _file_kind(path: Path) -> type[JsonLines | ParquetRows | PtmTorrent | PeatMo
 
 
 def open_snapshot(path: Path | str) -> SnapshotSource:
-    """Opens a snapshot: a mirror folder, the hub's cache, or a file of hub metadata.
+    """Opens a snapshot: a mirror folder, the hub's cache, a file of hub metadata, or a folder of such files.
 
     Raises:
         PackageError: when it is none of these.
@@ -60,4 +61,7 @@ def open_snapshot(path: Path | str) -> SnapshotSource:
         source = kind(root)
         if source.total():
             return source
-    raise InvalidTargetError(f"{escape(str(path))}: holds no packages; give a folder of OWNER--REPO folders")
+    if part_paths(root):
+        return PartFiles(root, lambda part: _file_kind(part)(part))
+    msg = f"{escape(str(path))}: holds no packages; give a folder of OWNER--REPO folders, or of Parquet or JSONL files"
+    raise InvalidTargetError(msg)
