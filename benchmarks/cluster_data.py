@@ -29,7 +29,8 @@ RESIZED = 0.3
 """Share of packages whose vocabulary has some tokens more."""
 _WIDTH = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "U8": 1, "I8": 1, "BOOL": 1}
 _HALVED = frozenset({"width", "heads", "kv", "ffn"})
-_WORDS = ("finetuned", "custom", "v2", "merged", "test", "final")
+_WORDS = ("finetuned", "custom", "merged", "test", "final")
+"""Words that claim nothing; a version behind a family would be a generation."""
 
 
 @dataclass(frozen=True, slots=True)

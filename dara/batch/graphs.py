@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from dara.batch.plan import Plan
 from dara.batch.shard import shard_folder
 from dara.batch.tables import column_names
-from dara.measurement import SURE_FAMILY
 
 if TYPE_CHECKING:
     from clustering.clusters.sketch import Sketch
@@ -24,6 +23,9 @@ these are does not depend on the order of the snapshot."""
 _FAMILIES: Final = 64
 """Families counted for one graph; a declared family is a stranger's text, so there is no end to them."""
 OTHERS: Final = "(others)"
+SURE: Final = 0.99
+"""Score from which a graph may say that a name does not fit. A measured family takes 0.9; nothing but the graph speaks
+here, and at 0.97 a GraniteMoeHybrid was taken for a GLM (benchmarks/clusters.py)."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Graph:
     @property
     def sure(self) -> bool:
         """Whether the reference corpus knows the graph: only then is another family's name worth a word."""
-        return self.score is not None and self.score >= SURE_FAMILY
+        return self.score is not None and self.score >= SURE
 
     def answers(self, family: str) -> bool:
         """Whether the graph is that of a family, or of a twin of it."""
