@@ -53,7 +53,8 @@ def is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> boo
     if segment.text.isupper():
         return False
     if not entry.word:
-        return place > 0 and scene.any_domain(*LANGUAGE_DOMAINS)
+        opening = place == 0 and scene.category(1) != "architecture"  # `nb-bert` is, `nb-finetuned-bert` may not be
+        return not opening and scene.any_domain(*LANGUAGE_DOMAINS)
     if scene.category(place - 1) in ("architecture", "size", "parameters") and scene.any_domain(*LANGUAGE_DOMAINS):
         return key not in _NEVER_LANGUAGES
     return scene.any_domain("speech") and place == len(scene.segments) - 1 and key not in _NEVER_LANGUAGES

@@ -175,9 +175,10 @@ def _release(scene: Scene, place: int, segment: Segment) -> bool:
         and len(segment.key) <= 3
         and scene.category(place + 1) in ("architecture", "parameters")
     )
-    if product or recipe:
+    glued = len(segment.key) == 1 and scene.glued(place) and scene.category(place - 1) == "size"  # `rubert-tiny2`
+    if product or recipe or glued:
         decide(segment, "version", segment.key)
-    return product or recipe
+    return product or recipe or glued
 
 
 _INTEGER_READINGS: tuple[Callable[[Scene, int, Segment], bool], ...] = (

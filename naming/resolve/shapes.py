@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from naming.resolve.quantities import context_length, count, digits_of, version_value
-from naming.resolve.scene import PATCHES, Scene, decide
+from naming.resolve.scene import PATCHES, Scene, decide, meaning
 from naming.segment import Segment
 
 _VISION = ("vision", "dual", "detector", "diffusion")
@@ -198,6 +198,8 @@ def _context(scene: Scene, place: int, segment: Segment) -> None:
 
 
 def _counter(scene: Scene, place: int, segment: Segment) -> None:
+    if place == 0 and len(scene.segments) > 1 and meaning(segment, "product") is not None:
+        return  # `e5-large-v2`
     decide(segment, "identifier", _folded(scene, segment))
 
 

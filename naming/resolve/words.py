@@ -91,7 +91,7 @@ def _fits(scene: Scene, place: int, segment: Segment, category: str, entry: Entr
     if category == "size":
         return _is_size(scene, place, segment)
     if category == "product" and entry.word:
-        return _product_context(scene)
+        return _product_context(scene) or (place == 0 and scene.could_be(1, "size"))
     if category == "organization":
         return not entry.word or _is_owner(scene, segment) or _makes_the_model(scene, place)
     if category == "task" and segment.key in ("mt", "nmt"):

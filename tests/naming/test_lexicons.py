@@ -15,8 +15,9 @@ from naming.records import Category
 
 FILES = sorted(path.name for path in LEXICONS.glob("*.json"))
 ENTRY_KEYS = {
-    "aliases", "only_aliases", "word", "glue", "family", "accepts", "generations", "with", "strength", "outside", "separated",
-    "timm", "part", "group", "generation", "category", "num_labels", "num_labels_also", "task", "pipeline_tag",
+    "aliases", "only_aliases", "word", "glue", "family", "accepts", "generations", "with", "strength", "outside",
+    "separated", "timm", "part", "group", "generation", "category", "num_labels", "num_labels_also", "task",
+    "pipeline_tag",
     "order", "method", "bits", "bits_per_weight", "mixture", "file",
 }  # fmt: skip
 BOOLEANS = ("only_aliases", "word", "glue", "outside", "separated", "timm", "part", "mixture", "file")

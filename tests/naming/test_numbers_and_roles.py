@@ -76,6 +76,8 @@ def test_numbers_of_parameters(name, parameters):
         ("a/GLM-4.1V-9B-Thinking", ["4.1"]),
         ("a/starling-7b-beta", ["beta"]),
         ("a/starling-preview2", []),
+        ("a/rubert-tiny2", ["2"]),
+        ("a/rubert-tiny-2000", []),
     ],
 )  # fmt: skip
 def test_versions(name, versions):
@@ -203,6 +205,11 @@ def test_a_model_with_two_named_towers_claims_its_family_softly():
         ("a/bert-sparse-no-classifier", "classifier", "other", None),
         ("a/bert-yes-or-no-classifier", "classifier", "task", "text-classification"),
         ("a/bert-classifier", "classifier", "task", "text-classification"),
+        ("a/e5-large-v2", "e5", "product", "e5"),
+        ("a/run-e5", "e5", "identifier", "e5"),
+        ("a/ukr-roberta-base", "ukr", "language", "uk"),
+        ("a/nb-bert-base", "nb", "language", "nb"),
+        ("a/nb-finetuned", "nb", "other", None),
     ],
 )  # fmt: skip
 def test_words_that_their_neighbours_decide(name, word, category, value):
