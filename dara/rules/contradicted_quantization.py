@@ -9,7 +9,7 @@ from typing import Any, Final
 from clustering.facts import Fact
 from clustering.tensors import TensorListing
 from dara.findings import Confidence, Evidence, Finding, Outcome, Severity
-from dara.rules.common.exempt import is_adapter
+from dara.rules.common.exempt import is_adapter, repo_words
 from dara.rules.common.tables import words
 from dara.rules.common.wording import quoted
 from dara.rules.interface import Rule
@@ -22,6 +22,9 @@ _FIRST_MARKED: Final = (4, 35)
 before kept them beside it."""
 
 _GGUF: Final = re.compile(r"(?i)^(?:gguf|ggml|i?q\d|tq\d)")
+LEAST_TOLD: Final = 4.0
+BITS_APART: Final = 2.0
+"""GGUF files of fewer than four bits keep many tensors in larger types, and every type stands beside a neighbour."""
 _ALIASES: Final = {
     **dict.fromkeys(("bnb", "nf4", "fp4", "llm-int8", "qlora"), "bitsandbytes"),
     **dict.fromkeys(("int8", "int4", "4bit", "8bit", "w4a16", "w8a8", "w8a16"), ""),
@@ -45,7 +48,7 @@ class ContradictedQuantization(Rule):
 
     ## Known limits
     Without weights an unmarked configuration proves nothing: several quantizers keep their settings in other files.
-    GGUF names are checked by DAR503.
+    Of GGUF repositories those with one file are compared, from four bits on; DAR503 checks that there is one.
     """
 
     code = "DAR501"
@@ -56,8 +59,9 @@ class ContradictedQuantization(Rule):
     def check(self, subject: Subject) -> Iterator[Outcome]:
         """Compares stated methods and bits with packed tensors and settings."""
         claims = [claim for claim in subject.claims("quantization") if not _GGUF.match(method_of(claim) or claim.text)]
-        if not claims or is_adapter(subject):
+        if is_adapter(subject):
             return
+        yield from self._of_gguf(subject)
         facts = tuple(
             fact for fact in subject.facts.all("quantization") if isinstance(fact.value, Mapping) and fact.value
         )
@@ -66,6 +70,23 @@ class ContradictedQuantization(Rule):
                 yield self._against(claim, facts)
             else:
                 yield self._against_plain(subject, claim)
+
+    def _of_gguf(self, subject: Subject) -> Iterator[Outcome]:
+        """`Q8_0` of a repository with one GGUF file, against the type that most of its bytes have."""
+        files = [path for path in subject.files if path.endswith(".gguf") and "mmproj" not in path.lower()]
+        fact = subject.facts.measured("quantization")
+        have = _bits(fact.value) if fact is not None and isinstance(fact.value, Mapping) else None
+        if len(files) != 1 or fact is None or have is None or _method_fits("gguf", fact.value) is not True:
+            return
+        for claim in subject.claims("quantization"):
+            wanted = _bits(claim.value)
+            if method_of(claim) != "gguf" or wanted is None:
+                continue
+            if abs(wanted - have) < 1.0:
+                yield self.held(claim, fact)
+            elif wanted >= LEAST_TOLD and abs(wanted - have) >= BITS_APART and not _mixes_types(subject):
+                observed = f"most bytes of {quoted(files[0])} have {have:g} bits"
+                yield self._finding(claim, observed, Confidence.MEDIUM, (fact,))
 
     def _against(self, claim: Claim, facts: tuple[Fact, ...]) -> Outcome:
         wanted, bits = method_of(claim), _bits(claim.value)
@@ -103,6 +124,11 @@ class ContradictedQuantization(Rule):
             fact=facts[0],
             evidence=tuple(Evidence(fact.source, f"{fact.kind} = {_spelled(fact.value)}") for fact in facts),
         )
+
+
+def _mixes_types(subject: Subject) -> bool:
+    """Whether the name says that the types of the tensors differ on purpose."""
+    return bool(repo_words(subject) & {"ud", "dynamic", "imatrix", "mixed", "apex"})
 
 
 def method_of(claim: Claim) -> str:

@@ -63,7 +63,7 @@ class FamilyEvidence:
     """As written in the configuration, or as libraries write the family of its class."""
     declared_fact: Fact | None
     class_family: str
-    """Class prefix of `architectures[0]`; empty when there is none."""
+    """Class prefix of `architectures[0]`, or the architecture of a GGUF file; empty when there is none."""
     measured: FamilyMatch | None
     """The first family of the estimator; None when there was no graph or it abstained."""
     measured_set: frozenset[str]
@@ -180,6 +180,10 @@ def gather(subject: Subject) -> FamilyEvidence:
         declared = class_family
     else:
         declared = squash(declared_name)
+    if not declared and not class_family:
+        # What GGUF calls `llama` may be any family with that graph: it makes a claim true, and contradicts none.
+        stated = facts.declared("gguf_architecture")
+        class_family = squash(str(stated.value)) if stated is not None else ""
     identification = subject.identification
     # A graph built from config.json repeats the configuration: it tells twins, it does not bear witness.
     own_graph = subject.listing is not None

@@ -138,8 +138,10 @@ def _apart(
     if not evidence.declared and evidence.measured is None:
         reason = evidence.abstained or "neither a configuration nor a readable graph tells the family"
         return RuledClaim(claim, Ruling.UNKNOWN, None, reason)
-    if repo_words(subject) & words("drafts"):
-        return RuledClaim(claim, Ruling.UNKNOWN, best, "a draft is named after the model that it runs ahead of")
+    if repo_words(subject) & words("companions"):
+        return RuledClaim(claim, Ruling.UNKNOWN, best, "drafts and projectors are named after the model they are for")
+    if accept & words("composites") and subject.listing is not None and subject.listing.format == "gguf":
+        return RuledClaim(claim, Ruling.UNKNOWN, best, "GGUF keeps the language model of a composite alone")
     if accept & words("pipelines"):
         return RuledClaim(claim, Ruling.UNKNOWN, best, "names a pipeline that the model may serve")
     if evidence.declared in words("containers") and not evidence.components:
