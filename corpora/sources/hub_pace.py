@@ -104,4 +104,6 @@ class Pace:
 
 
 def _kind(url: str) -> str:
-    return "files" if "/resolve/" in url else "api" if "/api/" in url else "storage"
+    if "/resolve/" in url or "/resolve-cache/" in url:  # small files are redirected to the latter, below /api/
+        return "files"
+    return "api" if "/api/" in url else "storage"

@@ -75,6 +75,8 @@ def test_too_many_requests_close_the_gate_for_all(pace, clock):
 def test_files_and_api_are_counted_apart(pace, clock):
     pace.leave(API, 200, limit(0, 40))
     pace.enter(FILE)
+    pace.enter("https://hub.example/api/resolve-cache/models/a/b/0123/config.json")
+    pace.enter("https://storage.example/a/b?signature=x")
     assert clock.slept == []
     pace.enter(API)
     assert clock.slept == [40.0]
