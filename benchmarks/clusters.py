@@ -110,7 +110,7 @@ def generated(count: int, workers: int, configs: Path | None, keep: Path | None)
         totals = result.summary["clusters"]
         print(
             f"batch with {workers} workers: {seconds:.0f} s, {count / seconds:.0f} packages/s; "
-            f"{totals['graphs']} different graphs, {totals['clusters']} clusters, {totals['graphs_alone']} graphs alone; "
+            f"{totals['graphs']} different graphs, {totals['clusters']} clusters, {totals['graphs_alone']} alone; "
             f"this process (building included) {used[0]} MB, the largest worker {used[1]} MB"
         )
         compare(folder / "out", truth)

@@ -34,7 +34,7 @@ def batch(
     persona: PersonaOption = None,
     fail_on: Annotated[FailOn, typer.Option(help="Severity from which the exit code is 1.")] = "never",
 ) -> None:
-    """Judge every package of a snapshot and write tables: packages, findings, skipped, totals.
+    """Judge every package of a snapshot and write tables, clusters of like graphs, and a report for people.
 
     A run that was stopped goes on where it was when the same command is given again. Exit code: 0 complete, 1 findings
     at or above --fail-on, 2 usage, 3 nothing auditable, 4 could not complete.
@@ -80,7 +80,13 @@ def summary_text(summary: dict[str, Any], out: Path) -> str:
     codes = summary["findings"]["by_code"]
     for code, counts in sorted(codes.items(), key=lambda item: (-sum(item[1].values()), item[0]))[:10]:
         lines.append(f"  {code:<13}{sum(counts.values()):>12,}  {', '.join(f'{n:,} {s}' for s, n in counts.items())}")
-    lines.append(f"tables: {escape(str(out), None)}")
+    clusters = summary.get("clusters") or {}
+    if clusters.get("graphs"):
+        lines.append(
+            f"{clusters['graphs']:,} different graphs in {clusters['clusters']:,} clusters, {clusters['graphs_alone']:,} "
+            f"alone; {clusters['outliers']:,} names do not fit their cluster"
+        )
+    lines.append(f"tables and report.html: {escape(str(out), None)}")
     return "\n".join(lines) + "\n"
 
 
