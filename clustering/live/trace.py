@@ -128,8 +128,8 @@ def operator_graph(
                 return _trace(module, given, dtype, limits, deadline)
             except LiveModelError:
                 raise
-            except Exception as error:  # noqa: BLE001  # a forward pass may raise anything; the first reason is kept
-                reason = error_line(error) if reason == "no inputs are known" else reason
+            except Exception as error:  # noqa: BLE001  # a forward pass may raise anything; the last reason is told
+                reason = error_line(error)
             if time.monotonic() > deadline:
                 break
     raise LiveModelError(f"{type(module).__name__}: no forward pass could be traced ({reason})")
