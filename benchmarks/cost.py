@@ -179,7 +179,8 @@ def against_tracing(folder: Path, repeats: int) -> None:
         spent = theirs["load"] + theirs["trace"]
         print(
             f"  time, warm: {spent / ours['graph']:.0f} times headers to fingerprint, {spent / ours['measure']:.1f} "
-            f"times the whole measurement (expected > {TIME_RATIO}); whole processes {theirs['whole'] / ours['whole']:.1f}"
+            f"times the whole measurement (expected > {TIME_RATIO}); of whole processes "
+            f"{theirs['whole'] / ours['whole']:.1f}"
         )
         print(
             f"  memory: {theirs['grown'] / max(1, ours['grown']):.0f} times beyond the loaded libraries (expected > "

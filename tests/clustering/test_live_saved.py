@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -83,6 +85,16 @@ def test_one_layer_more_or_wider_is_another_fingerprint(config: dict[str, object
     larger = fingerprint(saved_listing(module_from_config({**config, "vocab_size": 101})))
     assert deeper.digest != known.digest != larger.digest
     assert deeper.structure == known.structure == larger.structure
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_no_order_of_tensors_changes_the_digest(rng: random.Random) -> None:
+    listing = listing_from_module(torch.nn.Transformer(8, 2, 2, 2, 16, device="meta"))
+    shuffled = list(listing.tensors)
+    rng.shuffle(shuffled)
+    assert fingerprint(TensorListing(tuple(shuffled), "module")).digest == fingerprint(listing).digest
+    assert fingerprint(TensorListing(tuple(shuffled[1:]), "module")).digest != fingerprint(listing).digest
 
 
 def test_any_module_is_listed_as_its_state() -> None:
