@@ -50,3 +50,9 @@ class UnavailableError(PackageError, ReaderError):
     """
 
     exit_code_hint: ClassVar[int] = 4
+
+
+class UnwritableError(PackageError):
+    """A file cannot be written: the disk is full, the folder is read-only, another program has it."""
+
+    exit_code_hint: ClassVar[int] = 4

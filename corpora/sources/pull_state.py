@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clustering.text import escape, one_line
-from corpora.errors import DamagedFileError, InvalidTargetError, UnavailableError
+from corpora.errors import DamagedFileError, InvalidTargetError, UnwritableError
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT);
@@ -29,7 +29,8 @@ _AHEAD: Final = 256
 class PullState:
     """Models in the order of the hub's list, each with its line once that is there.
 
-    Held by one process at a time. Every failure of the file is a `DamagedFileError`.
+    Held by one process at a time. Every failure of the file is an `UnwritableError`, or a `DamagedFileError` when it is
+    not what was written.
     """
 
     @staticmethod
@@ -154,7 +155,7 @@ class PullState:
         """Writes the lines to the target, which appears whole or not at all; returns their number.
 
         Raises:
-            DamagedFileError: it cannot be written.
+            UnwritableError: it cannot be.
         """
         part = self.folder / "lines"
         written = 0
@@ -202,15 +203,16 @@ class PullState:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise UnavailableError(f"{self._name}: another pull writes to it; wait for it") from error
-            raise DamagedFileError(f"{self._name}: cannot be written: {one_line(error, 80)}") from error
+                raise UnwritableError(f"{self._name}: another pull writes to it; wait for it") from error
+            raise UnwritableError(self._unwritable(one_line(error, 80))) from error
         except (sqlite3.Error, zlib.error) as error:
             why = one_line(error, 80)
             raise DamagedFileError(f"{self._name}: the unfinished pull is damaged ({why}); give --restart") from error
         except OSError as error:
-            raise DamagedFileError(
-                f"{self._name}: cannot be written: {(error.strerror or 'failed').lower()}"
-            ) from error
+            raise UnwritableError(self._unwritable((error.strerror or "failed").lower())) from error
+
+    def _unwritable(self, why: str) -> str:
+        return f"{self._name}: cannot be written ({why}); check space and rights, then run the same command to go on"
 
 
 def _text(name: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hub_files import Quota, Sparse, safetensors_file
 
 from clustering.readers.select import read_weights
-from corpora.errors import InvalidTargetError, NotFoundError, UnavailableError
+from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError, UnavailableError, UnwritableError
 from corpora.package import Package
 from corpora.sources import pull as pulling
 from corpora.sources.hub_http import HubClient
@@ -285,7 +285,7 @@ def test_another_pull_is_refused_until_restart(run, tmp_path):
 
 def test_one_pull_at_a_time(run, tmp_path):
     state = PullState(tmp_path / "out.jsonl")
-    with pytest.raises(UnavailableError, match="another pull"):
+    with pytest.raises(UnwritableError, match="another pull"):
         run()
     state.close()
 
@@ -294,7 +294,7 @@ def test_a_damaged_state_is_one_clear_error(run, tmp_path):
     folder = PullState.folder_of(tmp_path / "out.jsonl")
     folder.mkdir()
     (folder / "state.sqlite").write_bytes(b"no database" * 500)
-    with pytest.raises(Exception, match="--restart"):
+    with pytest.raises(DamagedFileError, match="--restart"):
         run()
     assert run(restart=True).lines == COUNT
 
@@ -365,3 +365,36 @@ def test_faults_on_the_way_change_no_byte(run, hub, tmp_path, kind):
     hub.fault("model.safetensors$", kind, side="cdn", times=3)
     assert run(jobs=1).skipped == {}
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_full_disk_keeps_what_is_done(run, tmp_path, monkeypatch):
+    run("whole.jsonl")
+    original = PullState.put
+    puts = []
+
+    def put(self, *args):
+        puts.append(args)
+        if len(puts) == 4:
+            self._connection.execute("PRAGMA max_page_count = 1")  # no page more than there are
+            args = (args[0], "x".join(map(str, range(200_000))), None)
+        original(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PullState, "put", put)
+        with pytest.raises(UnwritableError, match=r"full.*run the same command to go on"):
+            run(jobs=1)
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run(jobs=1).resumed == 3
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_file_that_cannot_be_written_in_the_end(run, tmp_path, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("corpora.sources.pull_state.os.fsync", refuse)
+        with pytest.raises(UnwritableError, match="no space left"):
+            run()
+    assert not (tmp_path / "out.jsonl").exists()
+    assert run().resumed == COUNT

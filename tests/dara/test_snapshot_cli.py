@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -146,6 +147,26 @@ def test_words_of_a_query() -> None:
     assert query_of(["author:x"], author="x").author == "x"
     with pytest.raises(UsageError, match="one author"):
         query_of(["author:x"], author="y")
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs a limit on files")
+def test_a_full_disk(hub: HubServer, tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(tmp_path / "cache")}
+    environment.pop("HF_HUB_OFFLINE", None)
+    command = [sys.executable, "-c", "from dara.cli import main; main()", "snapshot", "pull", "--limit", "99", "-o"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "out.jsonl")],
+        env=environment,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)),
+    )
+    assert done.returncode == 4
+    assert "cannot be written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.slow
