@@ -61,16 +61,27 @@ class Clusters:
     def mark(self, table: Any) -> Any:
         """Fills in the columns of some rows of `packages` that depend on the clusters."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        names = ("digest", "reason", "claims")
-        if table.column("digest").null_count == len(table):  # a snapshot of metadata: spare reading its claims
-            names = ("digest", "reason", "digest")
-        marks = [self._mark(*row) for row in zip(*(_values(table, name) for name in names), strict=True)]
-        self.reasons.update(reason for _, reason, _ in marks if reason is not None)
-        for number, (name, kind) in enumerate(
-            (("cluster", pa.int64()), ("cluster_reason", pa.string()), ("outlier", pa.bool_()))
-        ):
-            column = pa.array([mark[number] for mark in marks], kind)
+        if table.column("digest").null_count == len(table):  # a snapshot of metadata: nothing is asked row by row
+            audited = pc.is_null(table.column("reason"))
+            without = pc.sum(audited).as_py() or 0
+            self.reasons.update({NO_GRAPH: without, NOT_AUDITED: len(table) - without})
+            columns = {
+                "cluster": pa.nulls(len(table), pa.int64()),
+                "cluster_reason": pc.if_else(audited, NO_GRAPH, NOT_AUDITED),
+                "outlier": pa.nulls(len(table), pa.bool_()),
+            }
+        else:
+            names = ("digest", "reason", "claims")
+            marks = [self._mark(*row) for row in zip(*(_values(table, name) for name in names), strict=True)]
+            self.reasons.update(reason for _, reason, _ in marks if reason is not None)
+            columns = {
+                "cluster": pa.array([number for number, _, _ in marks], pa.int64()),
+                "cluster_reason": pa.array([reason for _, reason, _ in marks], pa.string()),
+                "outlier": pa.array([outlier for _, _, outlier in marks], pa.bool_()),
+            }
+        for name, column in columns.items():
             table = table.set_column(table.schema.get_field_index(name), name, column)
         return table
 
@@ -99,7 +110,7 @@ class Clusters:
             "graphs_alone": alone,
             "packages": sum(cluster.packages for cluster in self.clusters),
             "outliers": self.outliers.total(),
-            "without": dict(sorted(self.reasons.items())),
+            "without": {reason: number for reason, number in sorted(self.reasons.items()) if number},
         }
 
     def graph_rows(self) -> Iterator[dict[str, Any]]:

@@ -82,10 +82,9 @@ def summary_text(summary: dict[str, Any], out: Path) -> str:
         lines.append(f"  {code:<13}{sum(counts.values()):>12,}  {', '.join(f'{n:,} {s}' for s, n in counts.items())}")
     clusters = summary.get("clusters") or {}
     if clusters.get("graphs"):
-        lines.append(
-            f"{clusters['graphs']:,} different graphs in {clusters['clusters']:,} clusters, {clusters['graphs_alone']:,} "
-            f"alone; {clusters['outliers']:,} names do not fit their cluster"
-        )
+        graphs, number, alone = (clusters[key] for key in ("graphs", "clusters", "graphs_alone"))
+        lines.append(f"{graphs:,} different graphs in {number:,} clusters, {alone:,} alone")
+        lines.append(f"{clusters['outliers']:,} names do not fit their cluster")
     lines.append(f"tables and report.html: {escape(str(out), None)}")
     return "\n".join(lines) + "\n"
 

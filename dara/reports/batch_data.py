@@ -71,7 +71,7 @@ def report_data(snapshot: Snapshot, results: Sequence[StudyResult]) -> dict[str,
 def packed(document: dict[str, Any]) -> str:
     """A document as the page's script unpacks it: JSON, deflated, in base64."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 6)).decode("ascii")
 
 
 def _graphs(snapshot: Snapshot) -> tuple[dict[str, Any], dict[str, int]]:
