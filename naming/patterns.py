@@ -64,7 +64,7 @@ _LETTER = re.compile(
     | (?P<counter>(?:{_COUNTERS})[-_]?\d+(?:\.\d+)?(?:e-?\d+)?k?){_END}
     | (?P<scale>x\d{{1,2}}){_END}
     | (?P<lettered>[a-z]\d{{1,3}}[bkm]?){_END}(?!\.\d)
-    | (?P<coded>[a-z]{{2}}\d{{1,3}}[bkm]?){_END}(?!\.\d)
+    | (?P<coded>[a-z]{{2}}\d{{1,3}}[km]?){_END}(?!\.\d)
     )""",
     re.VERBOSE | re.ASCII,
 )

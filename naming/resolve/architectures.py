@@ -167,8 +167,8 @@ def _supported(scene: Scene, place: int, entry: Entry, *, others: bool, strong: 
         return True
     if scene.timm and segment.start < scene.tag_from:
         return True
-    if len(scene.segments) == 1:
-        return True
+    if len(scene.segments) == 1 or (len(scene.segments) == 2 and place == 0 and _sized(scene, place)):
+        return True  # `canine`, `canine-s`
     if strong and others:
         return _sized(scene, place) or _beside_architecture(scene, place)
     return _beside_evidence(scene, place) or (place in (0, len(scene.segments) - 1) and _any_evidence(scene))

@@ -41,7 +41,7 @@ def settle_unknown(scene: Scene) -> None:
     opening = segments[0] if segments else None
     if (
         opening is not None
-        and opening.category == "other"
+        and opening.category in ("", "other")
         and opening.kind == "word"
         and opening.key not in _GENERIC
         and scene.category(1) == "version"

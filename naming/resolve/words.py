@@ -13,6 +13,7 @@ from naming.segment import Segment
 _TAG_PRIORITY = ("dataset", "adaptation", "organization")
 """Meanings that are tried first in timm's tags, where publishers, recipes and data sets stand."""
 _TRANSLATION = frozenset(["mt", "nmt", "translation", "translator", "translate", "mmt"])
+_ABBREVIATED = frozenset(["py", "js", "cpp", "golang"])
 _WRITTEN = frozenset(["product", "other", "size"])
 """Categories whose value is the word as written."""
 _NUMBERS = frozenset(["integer", "dotted"])
@@ -47,7 +48,7 @@ def settle_words(scene: Scene) -> None:
             if category == "architecture":
                 continue
             if not (entry.word or category in _CONDITIONAL) or _fits(scene, place, segment, category, entry):
-                value = scene.folded[segment.start : segment.end] if category in _WRITTEN else None
+                value = scene.folded[segment.start : segment.end] if _is_written(entry) else None
                 decide(segment, _recast(scene, place, segment, category), value, entry)
                 break
     if scene.timm:
@@ -56,6 +57,11 @@ def settle_words(scene: Scene) -> None:
         for words, revise in _REVISIONS:
             if not keys.isdisjoint(words):
                 revise(scene)
+
+
+def _is_written(entry: Entry) -> bool:
+    """Whether a meaning's value is the word as written; abbreviations of programming languages are spelled out."""
+    return entry.category in _WRITTEN and not (entry.category == "other" and entry.surface in _ABBREVIATED)
 
 
 def _in_tag_order(segment: Segment) -> list[Entry]:

@@ -50,6 +50,8 @@ def accepts(name):
         ("a/AFM-4.5B", [4_500_000_000]),
         ("a/weblab-10b-instruct", [10_000_000_000]),
         ("a/stories15M", []),
+        ("a/cybertron-v4-qw7B", [7_000_000_000]),
+        ("a/Synatra-Tb2M", []),
     ],
 )  # fmt: skip
 def test_numbers_of_parameters(name, parameters):
@@ -179,6 +181,8 @@ def test_a_switch_without_a_size_is_no_model():
         ("a/sd-vae-ft-mse", [("vae", "main")]),
         ("a/TinyLLaVA-Phi-2-SigLIP-3.1B", [("tiny_llava", "main"), ("phi", "decoder"), ("siglip", "encoder")]),
         ("a/shap-e", [("shap-e", "main")]),
+        ("a/canine-s", [("canine", "main")]),
+        ("a/canine-photos", []),
         ("a/tinyllama-static-shape-change", [("llama", "main")]),
     ],
 )  # fmt: skip
@@ -204,6 +208,9 @@ def test_a_model_with_two_named_towers_claims_its_family_softly():
         ("a/detr-detection", "detection", "task", "object-detection"),
         ("a/bert-sparse-no-classifier", "classifier", "other", None),
         ("a/bert-yes-or-no-classifier", "classifier", "task", "text-classification"),
+        ("a/anything-v4.5-pruned", "anything", "product", "anything"),
+        ("a/model-v4.5", "model", "other", "model"),
+        ("a/codebert-py", "py", "other", "python"),
         ("a/bert-classifier", "classifier", "task", "text-classification"),
         ("a/e5-large-v2", "e5", "product", "e5"),
         ("a/run-e5", "e5", "identifier", "e5"),
