@@ -65,22 +65,22 @@ class JsonLines(SnapshotSource):
         self._marks: list[tuple[int, int]] = []
         """Place in the file, and lines before it, of every `STRIDE`th entry; filled by `total`."""
 
-    def total(self) -> int | None:
-        """Number of lines that are not empty, for a plain file; unknown for a compressed one.
+    def total(self) -> int:
+        """Number of lines that are not empty; the file is read for it, but not understood.
 
-        `packages` then begins near its first entry instead of reading everything before it.
+        Of a plain file `packages` then begins near its first entry instead of reading everything before it.
         """
-        if self._path.suffix == ".gz":
-            return None
         entries, marks = 0, []
+        packed = self._path.suffix == ".gz"
         with open_binary(self._path) as stream:
             before = 0
             for number, line in enumerate(lines(stream, self._label)):
                 if line is None or line.strip():
-                    if entries % STRIDE == 0:
+                    if entries % STRIDE == 0 and not packed:
                         marks.append((before, number))
                     entries += 1
-                before = stream.tell() if line is None else before + len(line)
+                if not packed:
+                    before = stream.tell() if line is None else before + len(line)
         self._marks = marks
         return entries
 

@@ -63,7 +63,7 @@ def test_totals_and_strides(folders, kind):
     source = open_snapshot(folders[kind])
     packed = kind in {".jsonl.gz", "mixed"}
     assert source.kind == "parts"
-    assert source.total() == (None if packed else 29)
+    assert source.total() == 29
     assert (source.stride() is None) == packed
 
 
@@ -109,3 +109,13 @@ def test_nothing(tmp_path):
     (tmp_path / "README.md").write_text("x")
     with pytest.raises(InvalidTargetError, match="Parquet or JSONL"):
         open_snapshot(tmp_path)
+
+
+def test_parts_whose_length_is_not_known_beforehand(tmp_path):
+    for number in range(3):
+        names = [f"a/m{number}-{n}" for n in range(4)]
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps([{"id": name} for name in names]))
+    source = open_snapshot(tmp_path)
+    assert source.total() is None
+    assert source.stride() is None
+    assert [item.name for item in source.packages(3, 10)] == [f"a/m{n // 4}-{n % 4}" for n in range(3, 10)]
