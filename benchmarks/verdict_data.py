@@ -118,7 +118,8 @@ def generated_cases(count: int = 2000, seed: int = 7) -> list[Case]:
             ).replace("_", "-")
         elif wrong:
             layers = layers + draw.choice([2, 4, 6])
-        name = f"publisher{draw.randrange(300)}/{word}-L-{layers}"
+        # Not `L-16`: behind a vision transformer that is a large model with patches of 16.
+        name = f"publisher{draw.randrange(300)}/{word}-{layers}-layer"
         found.append(Case(name, config, wrong, "generated"))
     return found
 

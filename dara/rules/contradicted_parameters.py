@@ -9,7 +9,7 @@ from typing import Any, Final
 from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
-from dara.rules.common.wording import listed, quoted, short_number
+from dara.rules.common.wording import quoted, short_number
 from dara.rules.interface import Rule
 from dara.subject import Subject
 from naming.records import Claim
@@ -110,9 +110,7 @@ class ContradictedParameters(Rule):
             fact=fact,
             evidence=(
                 Evidence(fact.source, f"{int(fact.value):,} parameters"),
-                Evidence(
-                    "name", f"tolerated: {listed(f'{value:.3g}' for value in _bounds(claim, subject))} parameters"
-                ),
+                *_tolerance(claim, subject),
             ),
         )
 
@@ -203,6 +201,13 @@ def _holds(claim: Claim, count: float, subject: Subject) -> bool:
         return bool(numbers and active is not None and 0.5 <= active.value / stated <= 2.0)
     high = EFFECTIVE_HIGH if _EFFECTIVE.match(claim.text.strip()) else HIGH
     return any(LOW <= count / stated <= high for stated in _stated(claim, subject))
+
+
+def _tolerance(claim: Claim, subject: Subject) -> Iterator[Evidence]:
+    bounds = _bounds(claim, subject)
+    if len(bounds) == 2:
+        low, high = bounds
+        yield Evidence("name", f"such names are truthful from {short_number(low)} to {short_number(high)} parameters")
 
 
 def _bounds(claim: Claim, subject: Subject) -> tuple[float, ...]:

@@ -201,9 +201,10 @@ def family_evidence(evidence: FamilyEvidence) -> Iterator[Evidence]:
         yield Evidence(
             evidence.declared_fact.source, f"{evidence.declared_fact.kind} = {escape(evidence.declared_name)}"
         )
-    fact = measured_fact(evidence)
-    if fact is not None:
-        yield Evidence("weights", f"{fact.source}: {fact.value}")
+    measured = evidence.measured
+    if measured is not None:
+        shared = f"; {len(measured.twins)} other families have the same" if measured.twins else ""
+        yield Evidence("weights", f"graph of {escape(measured.model_type)}, score {measured.score:.2f}{shared}")
 
 
 def observed_family(evidence: FamilyEvidence) -> str:
