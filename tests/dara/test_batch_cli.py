@@ -128,3 +128,6 @@ def test_totals_of_nothing() -> None:
         "verdicts": {"consistent": 0, "defective": 0, "unverifiable": 0}, "findings": {"by_code": {}},
     }  # fmt: skip
     assert "0 packages" in summary_text(summary, Path("out"))
+    clusters = {"graphs": 1_200, "clusters": 7, "graphs_alone": 3, "outliers": 2}
+    text = summary_text({**summary, "clusters": clusters}, Path("out"))
+    assert "1,200 different graphs in 7 clusters, 3 alone\n2 names do not fit" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from clustering.clusters.vectors import GraphSignature, signature, sketch_vector
 from clustering.tensors import Tensor, TensorListing
 from dara.batch import clusters as clustering
 from dara.batch import graphs as collecting
-from dara.batch.engines import LocalEngine
+from dara.batch.engines import LocalEngine, Progress
 from dara.batch.run import run_batch
+from dara.batch.shard import Work, Worker
 from dara.batch.tables import DERIVED, column_names, schema_of
 
 Shapes = dict[str, tuple[int, ...]]
@@ -184,6 +186,24 @@ def test_neither_shards_nor_the_order_of_packages_change_clusters(out: Path, mir
     kept = ("digest", "cluster", "x", "y", "identified", "packages", "families", "claimed")
     one, other = table(out, "graphs"), table(tmp_path / "shuffled", "graphs")
     assert [{key: row[key] for key in kept} for row in one] == [{key: row[key] for key in kept} for row in other]
+
+
+class Stopping(LocalEngine):
+    """Judges one shard, the last one, and then fails as a killed process does."""
+
+    def run(self, work: Work, shards: Sequence[int], progress: Progress) -> None:
+        worker = Worker(work)
+        worker.run(shards[-1:], progress)
+        worker.close()
+        raise KeyboardInterrupt
+
+
+def test_a_stopped_run_ends_with_the_same_bytes(out: Path, mirror: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_batch(mirror, tmp_path / "out", engine=Stopping(1), shard=3)
+    assert run_batch(mirror, tmp_path / "out", engine=LocalEngine(1), shard=3).resumed == 3
+    for path in out.iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_snapshot_without_weights_has_no_clusters(tmp_path: Path) -> None:
