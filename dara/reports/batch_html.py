@@ -43,7 +43,7 @@ def write_report(snapshot: Snapshot, results: Sequence[StudyResult], sink: TextI
     Raises:
         DaraError: a table cannot be read.
     """
-    script = f"\n{_asset('batch.js')}"
+    script = f"\n{_asset('batch_map.js')}{_asset('batch.js')}"
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{allowed}'; style-src 'unsafe-inline'; base-uri 'none'; "
