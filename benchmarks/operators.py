@@ -22,7 +22,7 @@ from clustering.errors import MissingExtraError
 from clustering.live.inputs import candidate_inputs
 from clustering.live.limits import LiveModelError
 from clustering.live.modules import quiet
-from clustering.live.trace import operator_graph
+from clustering.live.trace import TraceLimits, operator_graph
 from clustering.live.zoo import prepare_torchvision
 from corpora.reference.enumerate import model_entries
 
@@ -32,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classes", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=60.0, help="limit of one trace")
     parser.add_argument("--export", action="store_true")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
@@ -50,7 +51,7 @@ def main() -> int:
             continue
         started = time.perf_counter()
         try:
-            graph = operator_graph(module)
+            graph = operator_graph(module, limits=TraceLimits(seconds=options.seconds))
             tally["traced"] += 1
             assert graph.number_of_nodes()
         except LiveModelError as error:
