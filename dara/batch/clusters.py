@@ -16,7 +16,7 @@ from dara.batch.graphs import MOST_GRAPHS, Graph, Graphs, as_json, collect, stat
 from dara.batch.plan import Plan
 
 MOST_ROWS: Final = 100_000
-"""Different sketches that are compared. 40,000 made ones took 72 s and 0.83 GB; neighbours are found in quadratic time."""
+"""Different sketches that are compared. 40,000 made ones took 72 s and 0.83 GB; time grows with the square."""
 _COPIES: Final = 8
 """Packages of one sketch that count for its density."""
 NO_GRAPH: Final = "no measured graph: no weight header with shapes, or an adapter"
