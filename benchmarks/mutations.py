@@ -170,7 +170,9 @@ def _layers(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterat
         if count in known or count in {2 * value for value in known if isinstance(value, int)}:
             continue
         if not claims:
-            yield _renamed("layers", parsed, subject, f"{parsed.repo}-L-{count}", "DAR203")
+            # Behind a vision transformer `L-16` is a large model with patches of 16.
+            words = f"{count}-layer" if "patch_size" in subject.facts else f"L-{count}"
+            yield _renamed("layers", parsed, subject, f"{parsed.repo}-{words}", "DAR203")
         elif (repo := _swap(parsed, claims[0], f"L-{count}")) is not None and len(claims) == 1:
             yield _renamed("layers", parsed, subject, repo, "DAR203")
 
