@@ -25,9 +25,11 @@ from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_
 from clustering.identity import FamilyMatch, Identification
 from clustering.tensors import TensorListing
 
-FIRST, TOWERS_FIRST, DIVERSE = 50, 40, 130
+FIRST, TOWERS_FIRST, DIVERSE = 80, 40, 160
 """Templates verified per package: the most similar as a whole, the most similar by towers alone (whose tokens do not
 move with the depths), then the best of each further family up to the third number."""
+NEAR_FAMILIES, MOST_SIBLINGS = 8, 80
+"""Families whose further layouts are tried where no template is exact, and how many of those."""
 AT_ONCE = 12
 """Templates verified before it is asked whether the package has an exact explanation; once it has, only templates that
 could be exact too are looked at."""
@@ -38,6 +40,10 @@ MAX_RANK_DISTANCE = 0.25
 hundredths."""
 UNCALIBRATED = 0.3
 """Threshold of an index that carries no calibration."""
+STRUCTURE_LIMIT = 0.02
+"""Probability from which shapes alone name a family, where the calibrated threshold is higher. The answer by shapes
+stands beside that of both channels, which withholds; at its own threshold it lost packages of known families in new
+layouts (eight hybrids of 266 development packages). Rules ask for far higher scores."""
 SPEECHLESS = 0.2
 """Agreement of names below which they are numbers or another framework's, and the shapes alone are asked."""
 NARROW = 4
@@ -64,6 +70,11 @@ class FamilyScorer:
         self._layouts_of: dict[int, list[int]] = {}
         for layout in order.tolist():
             self._layouts_of.setdefault(int(index.layout_template[layout]), []).append(layout)
+        self._templates_of: dict[int, list[int]] = {}
+        for family, template in sorted(
+            set(zip(index.layout_family.tolist(), index.layout_template.tolist(), strict=True))
+        ):
+            self._templates_of.setdefault(family, []).append(template)
         self._template = lru_cache(maxsize=512)(self._decode)
         self._size_idf = self._rarity()
         self._usualness = self._how_usual()
@@ -165,7 +176,7 @@ class FamilyScorer:
         observed = Observed([p.shape for p in parameters])
         left_out = self._family_number.get(without) if without is not None else None
         kept = [n for n in self._retrieve(observed) if self._families_of(n) - {left_out}]
-        fits = self._fits(kept, observed)
+        fits = self._with_siblings(self._fits(kept, observed), observed)
         names = self._name_scores({p.star for p in parameters} | roots)
         if left_out is not None:
             names = np.where(self.index.layout_family == left_out, np.float32(0), names)
@@ -223,7 +234,24 @@ class FamilyScorer:
         return {int(self.index.layout_family[layout]) for layout in self._layouts_of.get(template, ())}
 
     def _structural(self, observed: Observed) -> dict[int, Fit]:
-        return self._fits(self._retrieve(observed), observed)
+        return self._with_siblings(self._fits(self._retrieve(observed), observed), observed)
+
+    def _with_siblings(self, fits: dict[int, Fit], observed: Observed) -> dict[int, Fit]:
+        """The fits and, where none is exact, those of the other layouts of the families that came nearest."""
+        if max((fit.overlap for fit in fits.values()), default=0.0) >= EXACT:
+            return fits
+        near: dict[int, None] = {}
+        for number in sorted(fits, key=lambda n: -fits[n].overlap):
+            near |= dict.fromkeys(sorted(self._families_of(number)))
+            if len(near) >= NEAR_FAMILIES:
+                break
+        siblings = [
+            template
+            for family in near
+            for template in self._templates_of.get(family, ())
+            if template not in fits and _could_be_exact(self._template(template)[0], observed)
+        ]
+        return fits | self._fits(siblings[:MOST_SIBLINGS], observed)
 
     def _fits(self, numbers: Sequence[int], observed: Observed, best: float = 0.0) -> dict[int, Fit]:
         """Fits of templates: all with a narrow beam, then the promising ones that are not yet exact with a wide one.
@@ -325,7 +353,9 @@ class FamilyScorer:
 
     def _limit(self, channel: str) -> float:
         known = self.index.meta.get("calibration", {}).get(channel)
-        return float(known["threshold"]) if known is not None else UNCALIBRATED
+        if known is None:
+            return UNCALIBRATED
+        return min(float(known["threshold"]), STRUCTURE_LIMIT) if channel == "structure" else float(known["threshold"])
 
     def _answer(self, structural: list[Candidate], both: list[Candidate]) -> Identification:
         alone = self._matches(structural, lambda c: self._chance(c, "structure"))

@@ -43,8 +43,8 @@ MAX_COMBINED = 36
 """Combinations built for one class."""
 MAX_KEPT = 14
 """New layouts kept of one class: what is beyond is near to one of them."""
-SIZES = ("library", "half", "narrow")
-"""Profiles that combinations are built in by turns."""
+SIZES = ("library", "deep", "wide")
+"""Profiles that combinations are built in by turns; the last two part the width of keys from that of queries."""
 _SHALLOW, _DEEP = 3, 6
 """Layers of the models that are combined: more where the kinds of layers follow patterns of unlike periods."""
 _PERIOD = re.compile(r".*(step|period|freq|frequency|interval|every|interleave|replace)(_|$).*")
