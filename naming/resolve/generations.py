@@ -24,7 +24,7 @@ def settle_generations(scene: Scene) -> None:
         if entry is None:
             continue
         facts: Mapping[str, Any] = entry.attributes
-        if "xlm-roberta" in facts.get("accepts", ()) and _multilingual(scene, entry):
+        if facts.get("family") and "xlm-roberta" in facts.get("accepts", ()) and _multilingual(scene):
             segment.entry = _with(segment, {"family": "xlm-roberta", "accepts": entry.get("accepts", ())})
             segment.value = "xlm-roberta" if segment.category == "architecture" else segment.value
             continue
@@ -90,11 +90,9 @@ def _next(scene: Scene, place: int) -> int:
     return next(behind, len(scene.segments))
 
 
-def _multilingual(scene: Scene, entry: Entry) -> bool:
+def _multilingual(scene: Scene) -> bool:
     """Whether a brand with releases on XLM-R is named in its multilingual one (`multilingual-MiniLM`)."""
-    return bool(entry.get("family")) and any(
-        other.category == "language" and other.value == "multilingual" for other in scene.segments
-    )
+    return any(other.category == "language" and other.value == "multilingual" for other in scene.segments)
 
 
 def _as_mixture(facts: Mapping[str, Any], words: list[str]) -> Mapping[str, Any]:

@@ -57,11 +57,7 @@ class Scene:
 
     def undecided(self) -> Iterator[tuple[int, Segment]]:
         """Segments without a category, with their places; the current one may be split or joined meanwhile."""
-        place = 0
-        while place < len(self.segments):
-            if not self.segments[place].category:
-                yield place, self.segments[place]
-            place += 1
+        return ((place, segment) for place, segment in enumerate(self.segments) if not segment.category)
 
     def architectures(self) -> list[int]:
         """Places of the architecture segments."""
