@@ -67,7 +67,12 @@ def usable(config: Mapping[str, Any]) -> bool:
 def resized(value: Any, size: str, field: str = "") -> Any:
     """A configuration in another size: `half` the width and two thirds of the depth, or two layers `deeper`."""
     if isinstance(value, dict):
-        return {key: resized(item, size, key) for key, item in value.items()}
+        # a depth that a list or a pattern of layers spells out stays: the two would contradict each other
+        spelled = {len(item) for item in value.values() if isinstance(item, list | str)}
+        return {
+            key: item if role_of(key) == "depth" and item in spelled else resized(item, size, key)
+            for key, item in value.items()
+        }
     if type(value) is not int or size == "own":
         return value
     role = role_of(field)
