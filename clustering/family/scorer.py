@@ -75,7 +75,7 @@ class FamilyScorer:
             set(zip(index.layout_family.tolist(), index.layout_template.tolist(), strict=True))
         ):
             self._templates_of.setdefault(family, []).append(template)
-        self._template = lru_cache(maxsize=512)(self._decode)
+        self._template = lru_cache(maxsize=4096)(self._decode)
         self._size_idf = self._rarity()
         self._usualness = self._how_usual()
         self._tower_token = np.array([token.startswith(TOWER_VIEW) for token in index.token_names], dtype=bool)
