@@ -31,8 +31,6 @@ def test_no_figure_without_rule():
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
 def test_every_rule_has_a_line_in_the_changelog(rule):
     text = ROOT.joinpath("CHANGELOG.md").read_text("utf-8")
-    if "DAR1" not in text:
-        pytest.skip("the changelog lists no rules yet")
     assert any(rule.code in line and rule.slug in line for line in text.splitlines()), (
         f"add `- {rule.code} {rule.slug}: {rule.summary}` to CHANGELOG.md"
     )
