@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clustering.facts import Facts
@@ -48,6 +48,8 @@ class Subject:
     """Paths inside the package, sorted."""
     hub: HubMetadata | None = None
     """What the hub says of the package (tags, pipeline_tag, library_name ...); None for a package on disk."""
+    derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
+    """What rules worked out from the rest, kept so that several rules work it out once. A changed copy starts empty."""
 
     def claims(self, kind: str) -> tuple[Claim, ...]:
         """Claims of one kind that the name makes; none when the name is not known."""

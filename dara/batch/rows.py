@@ -25,6 +25,7 @@ Row = dict[str, Any]
 
 _INT64 = 1 << 63
 _DOUBLE = 10**308
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)
@@ -191,4 +192,4 @@ def _number(value: Any) -> float | None:
 
 
 def _json(value: Mapping[str, Any] | list[Any]) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from clustering.text import escape
@@ -56,7 +57,7 @@ class ConfusableName(Rule):
         if len(owner) < SHORTEST or owner in known:
             return
         look = skeleton(owner)
-        near = next((name for name in sorted(known) if len(name) >= SHORTEST and _alike(owner, look, name)), None)
+        near = next((name for name, own in _protected() if look == own or _is_transposed(owner, name)), None)
         if near is not None:
             yield self.finding(
                 f"the owner {quoted(subject.parsed.owner)} can be taken for {quoted(near)}",
@@ -78,9 +79,14 @@ def skeleton(name: str) -> str:
     return name.lower().replace("rn", "m").replace("vv", "w").translate(_LOOKS)
 
 
-def _alike(owner: str, look: str, name: str) -> bool:
-    if look == skeleton(name):
-        return True
+@cache
+def _protected() -> tuple[tuple[str, str], ...]:
+    """Well-known publishers that are long enough, with their skeletons."""
+    return tuple((name, skeleton(name)) for name in sorted(words("publishers")) if len(name) >= SHORTEST)
+
+
+def _is_transposed(owner: str, name: str) -> bool:
+    """Whether two names differ by one exchanged pair of neighbours."""
     if len(owner) != len(name):
         return False
     apart = [place for place in range(len(name)) if owner[place] != name[place]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from clustering.facts import Fact
@@ -26,6 +26,9 @@ _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 _UNNAMED_ROLES: Final = frozenset({"model", "transformer_decoder"})
 """The composite itself, and its inner decoder: a MaskFormer is built with DETR's and is nowhere called after it."""
 
+_LONGEST_WORD: Final = 64
+"""Longer names are not remembered: a stranger may write any number of long ones."""
+
 SHORTEST_WORD: Final = 4
 """Shorter family names (`opt`, `sam`, `git`) occur inside other words by chance."""
 
@@ -45,6 +48,11 @@ PART_SUFFIXES: Final = (
 
 def squash(model_type: str) -> str:
     """A family's name without case and separators, so that `xlm-roberta` and `XLMRoberta` are one."""
+    return _squashed(model_type) if len(model_type) <= _LONGEST_WORD else _NOT_ALPHANUMERIC.sub("", model_type.lower())
+
+
+@lru_cache(maxsize=8192)
+def _squashed(model_type: str) -> str:
     return _NOT_ALPHANUMERIC.sub("", model_type.lower())
 
 
@@ -168,7 +176,14 @@ def _with_stem(model_type: str) -> set[str]:
 
 
 def gather(subject: Subject) -> FamilyEvidence:
-    """Everything a package says and shows about its family."""
+    """Everything a package says and shows about its family, worked out once for each subject."""
+    found = subject.derived.get("family")
+    if not isinstance(found, FamilyEvidence):
+        found = subject.derived["family"] = _gathered(subject)
+    return found
+
+
+def _gathered(subject: Subject) -> FamilyEvidence:
     facts = subject.facts
     declared_fact = facts.declared("family")
     class_fact = facts.declared("architecture_class")
