@@ -62,7 +62,9 @@ def is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> boo
 
 def _stands_for_language(scene: Scene, place: int, segment: Segment) -> bool:
     """Whether a code is read as a language before its other meanings are tried."""
-    if segment.key == "sv" and any(other.value in _OF_SPEAKERS for other in scene.segments):
+    if segment.key == "sv" and any(
+        isinstance(other.value, str) and other.value in _OF_SPEAKERS for other in scene.segments
+    ):
         return False
     return segment.key in MAJOR or scene.translation or _neighbours_language(scene, place)
 

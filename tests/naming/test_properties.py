@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from naming import NameRefused, parse_name, parse_names
+from naming.lexicon import default_lexicon
 from naming.serialize import to_dict, to_line
 from naming.text import MAX_CHARACTERS, fold, is_word_character
 
@@ -143,3 +144,15 @@ def test_a_stream_reports_refused_names_and_goes_on():
 def test_a_stream_without_a_handler_raises():
     with pytest.raises(NameRefused):
         list(parse_names(["bert", ""]))
+
+
+def test_every_code_beside_values_of_every_form():
+    """Short words are read in light of their neighbours, whose values are texts, numbers or tables."""
+    beside = ("8x7b", "30B-A3B", "4bit", "q4_k_m", "512x512", "128k", "v1.5", "patch16", "imagenet")
+    codes = [code for code in default_lexicon().index if len(code) <= 3 and code.isalpha()]
+    assert len(codes) > 300
+    names = [f"bert-{value}-{code}" for value in beside for code in codes]
+    refused: list[str] = []
+    parsed = list(parse_names(names, on_refused=lambda name, error: refused.append(name)))
+    assert len(parsed) == len(names)
+    assert not refused
