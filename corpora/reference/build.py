@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from clustering.family.index import FamilyIndex, save_index
 from clustering.family.learn import Example, example, learn_index
@@ -18,6 +19,9 @@ from clustering.family.twins import find_twins
 from corpora.reference.build_calibration import calibrate
 from corpora.reference.build_priors import derivation_priors
 from corpora.reference.records import read_raw, read_versions
+
+CONTAINERS: Final = frozenset({"timm_wrapper", "timm_backbone"})
+"""Model types that hold a model of any architecture; a graph is never theirs."""
 
 
 def build(raws: Sequence[Path]) -> FamilyIndex:
@@ -30,6 +34,7 @@ def build(raws: Sequence[Path]) -> FamilyIndex:
         example(m.model_type, m.class_name, m.variant, m.listing, published=m.spelling == "published")
         for raw in raws
         for m in read_raw(raw)
+        if m.model_type not in CONTAINERS
     ]
     versions = {name: version for raw in raws for name, version in read_versions(raw).items()}
     return build_from(examples, versions)
