@@ -68,7 +68,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
     with HubServer() as server:
         folder = write_bert(tmp_path_factory.mktemp("hub") / "org--model-name")
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-        for name in ("org/model-name", "facebook/deit-small-patch16-224", "acme/bert-base-sentiment", "google/bert-base"):
+        for name in (
+            "org/model-name",
+            "facebook/deit-small-patch16-224",
+            "acme/bert-base-sentiment",
+            "google/bert-base",
+        ):
             server.add(name, files)
         yield server
 
