@@ -413,7 +413,8 @@ def children(pid: int) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
 @pytest.mark.parametrize("victim", ["worker", "parent by Ctrl-C"])
 def test_a_worker_that_dies_and_a_run_that_is_stopped(tmp_path: Path, victim: str) -> None:
-    source, out = snapshot(tmp_path, many(600)), tmp_path / "out"
+    source, out = snapshot(tmp_path, many(4000)), tmp_path / "out"
+    # enough shards that the run is not over before a busy machine lets this process act
     process = subprocess.Popen(command(tmp_path, source, out, 2, 2), stderr=subprocess.PIPE, text=True)
     shards = out / HIDDEN / "shards"
     deadline = time.monotonic() + 60
@@ -433,7 +434,7 @@ def test_a_worker_that_dies_and_a_run_that_is_stopped(tmp_path: Path, victim: st
         assert messages.rstrip().endswith("KeyboardInterrupt")
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers), "no worker is left behind"
     kept = len(list(shards.glob("[0-9]*")))
-    assert 10 < kept < 300
+    assert 10 < kept < 2000
     assert contents_of_results(out) == []
     assert run_batch(source, out, engine=LocalEngine(1), shard=2).resumed == 2 * kept
 
