@@ -42,6 +42,11 @@ cover: $(VENV)/.dev
 eval: $(VENV)/.dev  ## quality figures on the development data, or on a generated set without it
 	$(BIN)/python benchmarks/quality.py
 
+bench: $(VENV)/.dev  ## speed: names, the cost of an audit, a batch run (minutes; times are those of this machine)
+	$(BIN)/python -m benchmarks.names --speed 20000
+	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.batch --rows 10000
+
 docs: $(VENV)/.dev  ## write the rule pages from the docstrings; a test compares them
 	$(BIN)/python -m dara.rules.pages docs/rules
 

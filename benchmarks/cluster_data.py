@@ -102,7 +102,8 @@ def build(wanted: Sequence[dict[str, Any]], sizes: Sequence[str]) -> Iterator[Bu
                 continue
             yield Built(changed, listing)
     print(
-        f"{failed} of {len(wanted) * len(sizes)} configurations and sizes cannot be built, {deaf} do not change the model",
+        f"{failed} of {len(wanted) * len(sizes)} configurations and sizes cannot be built, "
+        f"{deaf} do not change the model",
         file=sys.stderr,
     )
 

@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file a
 
 from clustering.clusters import neighbours
 from clustering.clusters.density import GraphClusters
-from clustering.clusters.vectors import WEIGHTS, GraphSignature, signature, vectors
+from clustering.clusters.signature import GraphSignature, signature
+from clustering.clusters.vectors import WEIGHTS, vectors
 from clustering.graphs.fingerprint import fingerprint
 from clustering.quantization.logical import logical
 from clustering.readers.select import read_weights

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clustering.clusters.vectors import GraphSignature, signature, vectors
+from clustering.clusters.signature import GraphSignature, signature
+from clustering.clusters.vectors import vectors
 from clustering.errors import MissingExtraError
 from clustering.facts import Facts
 from clustering.identity import Fingerprint, Identification

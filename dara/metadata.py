@@ -11,14 +11,11 @@ from corpora.card import ModelCard
 from corpora.errors import PackageError
 from corpora.package import Package
 from corpora.sources.names import is_repo_id, weak_name
-from corpora.sources.registry import open_package
 from dara.report import AuditReport
-from dara.suggest import Suggestion, suggest
 
 _ADAPTER: Final = "adapter_config.json"
 _NOT_OWNERS: Final = frozenset({"models", "model", "ckpts", "saved", "saves", "logs", "exp", "workspace", "mnt"})
 """First parts of relative paths that look like `owner/name` and are none."""
-_FILLER: Final = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,39 +25,6 @@ class Derived:
     key: str
     value: str | tuple[str, ...]
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A name for a package, and the report that it comes from."""
-
-    report: AuditReport
-    suggestion: Suggestion | None
-
-
-def name_of(folder: str, intended: str | None) -> tuple[Proposal, Package]:
-    """A conventional name for a folder: from its own name where it has one, else from what it holds alone.
-
-    Raises:
-        NothingAuditableError: the folder holds neither a configuration nor weights.
-        PackageError: the folder cannot be read.
-    """
-    from dara.audit import audit
-
-    package = open_package(folder, name=intended, offline=True)
-    report = audit(folder, name=intended, offline=True, local_only=True, build_graphs=False)
-    if report.parsed is None:
-        # Start from a word without meaning, and leave it out again: the rest is what was measured.
-        report = audit(folder, name=_FILLER, offline=True, local_only=True, build_graphs=False)
-        return Proposal(report, _without_filler(suggest(report))), package
-    return Proposal(report, suggest(report)), package
-
-
-def _without_filler(suggestion: Suggestion | None) -> Suggestion | None:
-    if suggestion is None or suggestion.name == _FILLER:
-        return None
-    parts = tuple(part for part in suggestion.parts if part.text != _FILLER)
-    return Suggestion("", suggestion.name.removesuffix(f"-{_FILLER}"), parts)
 
 
 def derive(package: Package, report: AuditReport) -> tuple[Derived, ...]:

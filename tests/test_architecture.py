@@ -48,6 +48,29 @@ def test_imports_run_one_way(path: Path) -> None:
         assert not tops & {"rich", "typer"}, "only the application talks to people"
 
 
+def own_modules(tree: ast.Module, known: set[str]) -> Iterator[str]:
+    """Modules of the project that a module imports anywhere: in functions and under TYPE_CHECKING too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            yield from names or {node.module} & known
+
+
+def test_no_circle_of_imports() -> None:
+    """Not even a late one, but for the one that notebooks need: a report shows itself by its HTML format."""
+    import networkx as nx
+
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+    graph = nx.DiGraph()
+    for name, path in names.items():
+        graph.add_edges_from((name, other) for other in own_modules(ast.parse(path.read_text("utf-8")), set(names)))
+    graph.remove_edge("dara.report", "dara.reports.html")
+    graph.remove_nodes_from([name for name in names if names[name].name == "__init__.py"])  # they hand names on
+    assert list(nx.simple_cycles(graph)) == []
+
+
 MODULES_OF_ONE_LIBRARY = {
     "clustering/clusters/density.py": {"sklearn"},
     "clustering/family/estimator.py": {"sklearn"},

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from clustering.clusters.vectors import GraphSignature
+    from clustering.clusters.signature import GraphSignature
 
 MOST = 512
 """Tokens kept of a channel; of the 270 development packages with weights none has more than 300."""

@@ -12,6 +12,7 @@ from clustering.bytesource import FileAccess
 from clustering.text import escape
 from corpora.errors import GatedError, NotFoundError, OfflineError, UnavailableError
 from corpora.package import HubMetadata, Package
+from corpora.sources.columns import metadata_of_row
 from corpora.sources.hub_cache import cache_folder, default_cache, open_cached
 from corpora.sources.hub_file import HubFiles, shard_group
 from corpora.sources.hub_http import HubClient
@@ -19,7 +20,6 @@ from corpora.sources.hub_patience import Patience
 from corpora.sources.interface import OpenOptions, PackageSource
 from corpora.sources.local_files import is_folder
 from corpora.sources.names import RepoName, given_name, hub_address, is_repo_id
-from corpora.sources.rows import metadata_of_row
 
 MAX_FILES: Final = 50_000
 MAX_DESCRIPTION: Final = 64 << 20

@@ -11,11 +11,9 @@ from typing import IO, ClassVar, Final
 from clustering.text import escape
 from corpora.errors import DamagedFileError, NotFoundError
 from corpora.package import Package
+from corpora.sources.columns import MAX_LINE
 from corpora.sources.interface import SkippedPackage, SnapshotSource
 from corpora.sources.rows import parse_line
-
-MAX_LINE: Final = 16 << 20
-"""Longest row; the longest cards with all benchmark results have about 1 MB."""
 
 STRIDE: Final = 1_000
 """Entries between two remembered places of a file."""

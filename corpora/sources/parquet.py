@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Final
 from clustering.text import escape, one_line
 from corpora.errors import DamagedFileError, NotFoundError
 from corpora.package import Package
+from corpora.sources.columns import COLUMNS
 from corpora.sources.interface import SkippedPackage, SnapshotSource
 from corpora.sources.local_files import is_there
-from corpora.sources.rows import COLUMNS, package_of_row
+from corpora.sources.rows import package_of_row
 
 BATCH: Final = 500
 """Rows in memory at a time, as columns; a row with its card and list of files has about 5 KB."""

@@ -13,8 +13,9 @@ from typing import IO, Any, ClassVar, Final
 from clustering.text import escape
 from corpora.errors import DamagedFileError
 from corpora.package import Package
+from corpora.sources.columns import MAX_LINE
 from corpora.sources.interface import SkippedPackage, SnapshotSource
-from corpora.sources.jsonl import MAX_LINE, open_binary
+from corpora.sources.jsonl import open_binary
 from corpora.sources.rows import package_of_row
 
 _BLOCK: Final = 1 << 20

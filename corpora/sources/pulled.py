@@ -14,14 +14,13 @@ from clustering.readers.select import read_weights
 from clustering.text import escape
 from corpora.errors import PackageError
 from corpora.package import Package
+from corpora.sources.columns import COLUMNS, MAX_LINE, PULLED, metadata_of_row
 from corpora.sources.hub import MAX_FILES, addresses, describe, hub_name, hub_package, listed
 from corpora.sources.hub_file import HubFiles
 from corpora.sources.hub_http import HubClient
 from corpora.sources.interface import SkippedPackage
-from corpora.sources.jsonl import MAX_LINE
 from corpora.sources.names import is_repo_id
 from corpora.sources.recording import RecordedFiles, Recording
-from corpora.sources.rows import COLUMNS, PULLED, metadata_of_row
 
 VERSION: Final = 1
 _EXTRA: Final = ("adapter_config.json", "generation_config.json", "model_index.json", "tokenizer_config.json")

@@ -45,8 +45,8 @@ class Signing(Computing):
         return found
 
     def _sketch(self, listing: TensorListing) -> Sketch:
+        from clustering.clusters.signature import signature
         from clustering.clusters.sketch import sketch
-        from clustering.clusters.vectors import signature
 
         key = listing_digest(listing)
         found = self._sketches.get(key)

@@ -28,7 +28,8 @@ def name(
     Example: dara name ./my-model --name acme/bert-sentiment
     """
     from dara.cardtext import complete
-    from dara.metadata import derive, name_of
+    from dara.metadata import derive
+    from dara.proposal import name_of
 
     with known_errors():
         proposal, package = name_of(str(folder), intended)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from clustering.clusters import neighbours
 from clustering.clusters.density import GraphClusters, projection
-from clustering.clusters.vectors import signature, vectors
+from clustering.clusters.signature import signature
+from clustering.clusters.vectors import vectors
 from clustering.tensors import Tensor, TensorListing
 
 EXPECTED_FAILURES: dict[str, str] = {}

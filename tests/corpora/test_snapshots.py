@@ -18,7 +18,8 @@ from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
 from corpora.jsontext import parse_json
 from corpora.package import Package
 from corpora.sources import SkippedPackage, jsonl
-from corpora.sources.rows import _Row, parse_line
+from corpora.sources.columns import Row
+from corpora.sources.rows import parse_line
 from corpora.sources.snapshots import open_snapshot
 
 
@@ -403,7 +404,7 @@ NESTED = st.recursive(
 
 @given(st.one_of(NESTED.map(json.dumps), st.text(max_size=30).map(lambda text: "{" + text), st.just('{"a":1,"a":2}')))
 def test_columns_of_json_text_say_what_a_careful_parser_says(text):
-    found = _Row({"config": text})
+    found = Row({"config": text})
     value = found.nested("config")
     if text.lstrip()[:1] not in {"{", "["}:
         assert value == text
@@ -418,7 +419,7 @@ def test_columns_of_json_text_say_what_a_careful_parser_says(text):
 
 @pytest.mark.parametrize("depth", [60, 64, 65, 500, 30_000])
 def test_columns_that_are_nested_too_deep(depth):
-    found = _Row({"config": "[" * depth + "]" * depth})
+    found = Row({"config": "[" * depth + "]" * depth})
     value = found.nested("config")
     assert (value is None) == (depth > 64)
     assert bool(found.notes) == (depth > 64)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from clustering.clusters.signature import GraphSignature, signature
 from clustering.clusters.sketch import MOST, Sketch, sketch
-from clustering.clusters.vectors import GraphSignature, signature, sketch_vectors, vectors
+from clustering.clusters.vectors import sketch_vectors, vectors
 from clustering.tensors import Tensor, TensorListing
 from dara.batch import clusters as clustering
 from dara.batch import graphs as collecting
