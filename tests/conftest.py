@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("dara", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dara")
+"""No example is judged by the clock: other work on the machine, or a first import, would make a test fail."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from weights import WIDTHS, header
 
 LARGE = 1 << 20
 LARGE_SUFFIXES = (".safetensors", ".bin", ".gguf", ".h5", ".onnx", ".pt", ".msgpack", ".npz")
@@ -130,18 +131,8 @@ def safetensors_file(
     tensors: Mapping[str, tuple[str, tuple[int, ...]]], width: Mapping[str, int] | None = None
 ) -> Sparse:
     """A safetensors file with an exact header over zeros."""
-    widths = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "U8": 1, **(width or {})}
-    header: dict[str, Any] = {}
-    offset = 0
-    for name, (dtype, shape) in tensors.items():
-        size = widths[dtype]
-        for dim in shape:
-            size *= dim
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return Sparse(struct.pack("<Q", len(text)) + text, 8 + len(text) + offset)
+    head, length = header(tensors, widths={**WIDTHS, **(width or {})})
+    return Sparse(head, len(head) + length)
 
 
 def content_of(value: Content | bytes | str | dict[str, Any]) -> Content:

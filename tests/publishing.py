@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from hub_server import HubServer
+from weights import header
 
 TOKEN = "hf_secret"
 TINY: dict[str, Any] = {
@@ -58,14 +58,8 @@ def write_bert(folder: Path, *, layers: int = 2, hidden: int = 32, card: str | N
             f"{stem}.output.dense.weight": [hidden, 2 * hidden],
             f"{stem}.output.dense.bias": [hidden],
         }
-    header: dict[str, Any] = {}
-    offset = 0
-    for name, shape in sorted(shapes.items()):
-        size = 4 * shape[0] * (shape[1] if len(shape) > 1 else 1)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, offset + size]}
-        offset += size
-    blob = json.dumps(header).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(blob)) + blob + bytes(offset))
+    head, length = header({name: ("F32", tuple(shape)) for name, shape in sorted(shapes.items())})
+    (folder / "model.safetensors").write_bytes(head + bytes(length))
     return folder
 
 

@@ -90,7 +90,7 @@ def test_a_model_is_the_same_as_itself() -> None:
     assert {(pair.left, pair.right) for pair in found.pairs} == {(name, name) for name in bert()}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_the_order_of_a_file_does_not_matter(seed: int) -> None:
     shapes = bert()
@@ -250,7 +250,6 @@ def test_what_cannot_be_compared_is_one_error() -> None:
             align(bad, listing(bert()))
 
 
-@settings(deadline=None)  # the first example pays for imports
 @given(
     st.lists(
         st.tuples(

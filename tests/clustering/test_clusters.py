@@ -113,7 +113,7 @@ def test_a_lonely_graph_is_an_outlier() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_shuffling_the_input_shuffles_the_labels(seed: int) -> None:
     listings = [item for family in FAMILIES for item in family]
     order = list(range(len(listings)))

@@ -117,7 +117,7 @@ def test_both_channels_and_class(scorer: FamilyScorer, family: str) -> None:
 
 
 @given(st.integers(4, 40), st.integers(2, 20), st.integers(1, 6), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_size_of_a_known_graph_is_exact(width: int, depth: int, groups: int, rng: random.Random) -> None:
     sizes = {"width": 16 * width, "depth": depth, "ffn": 16 * width + 5, "vocab": 6000, "kv": 16 * groups}
     variants = [fold_tied(parameters_of(listing("plain", s))) for s in SIZES]
@@ -166,7 +166,7 @@ def test_something_else_is_unknown(scorer: FamilyScorer) -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 2**40), max_size=6), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_hostile_shapes_never_raise(scorer: FamilyScorer, shapes: list[list[int]]) -> None:
     rows = tuple(Tensor(f"x.{n}", tuple(s), "F32") for n, s in enumerate(shapes))
     scorer.identify(TensorListing(rows, "x"))

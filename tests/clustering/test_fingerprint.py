@@ -41,7 +41,7 @@ def renumbered(listing: TensorListing) -> TensorListing:
 
 
 @given(depth=st.integers(2, 30), width=st.integers(3, 40).map(lambda n: n * 16))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_structure_ignores_depth_size_and_names(depth: int, width: int) -> None:
     listing = encoder(depth, width)
     known = fingerprint(encoder()).structure
@@ -123,7 +123,7 @@ def test_known_value_is_stable_across_machines_and_versions() -> None:
 
 
 @given(st.lists(st.integers(0, 6), max_size=80))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_folding_never_invents_symbols(sequence: list[int]) -> None:
     def symbols(motif: object) -> set[int]:
         return {s for s, _ in motif.items} | {s for m in motif.inner for s in symbols(m)}  # type: ignore[attr-defined]
@@ -132,7 +132,7 @@ def test_folding_never_invents_symbols(sequence: list[int]) -> None:
 
 
 @given(st.integers(2, 9), st.lists(st.integers(0, 9), min_size=5, max_size=9, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_folding_forgets_how_often_a_block_repeats(times: int, block: list[int]) -> None:
     assert fold([20, *block * times, 21]) == fold([20, *block * 2, 21])
 

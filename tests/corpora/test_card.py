@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.card import parse_card
@@ -202,7 +202,6 @@ def test_long_results_are_read_quickly():
     assert time.monotonic() - started < 5
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_front_matter_gives_a_card(text):
     card = parse_card(f"---\n{text}\n---\n")

@@ -6,7 +6,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.errors import ReaderError
@@ -38,7 +38,6 @@ def hub_file(storage: Storage, size: int | None) -> HubFile:
 reads = st.lists(st.tuples(st.integers(0, 310_000), st.integers(0, 70_000)), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(reads, st.booleans(), st.sampled_from([1 << 30, 50_000, 9_000]), st.integers(1, 100_000))
 def test_any_reads_give_the_files_bytes(ranges, known, most, head):
     storage = Storage(CONTENT, most)
@@ -49,7 +48,6 @@ def test_any_reads_give_the_files_bytes(ranges, known, most, head):
     assert all(start + length <= len(CONTENT) for start, length in storage.asked) or not known
 
 
-@settings(deadline=None)
 @given(reads)
 def test_no_byte_is_fetched_twice(ranges):
     storage = Storage(CONTENT)
@@ -60,7 +58,6 @@ def test_no_byte_is_fetched_twice(ranges):
     assert all(first + length <= second for (first, length), (second, _) in pairwise(asked))
 
 
-@settings(deadline=None)
 @given(reads)
 def test_what_was_read_stays_in_memory(ranges):
     storage = Storage(CONTENT)

@@ -7,7 +7,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.errors import DamagedFileError
@@ -72,7 +72,6 @@ def test_numbers_that_json_does_not_have_are_kept_and_noted():
     assert len(document.notes) == 3
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_parse_or_are_refused(data):
     caught = None
@@ -83,7 +82,6 @@ def test_any_bytes_parse_or_are_refused(data):
     assert caught is None or len(str(caught).splitlines()) == 1
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(max_size=8),

@@ -48,7 +48,7 @@ def folders(tmp_path_factory):
 NAMES = [f"a/m{number}-{n}" for number in range(5) for n in range(1 if number == 2 else 7)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(st.sampled_from([*KINDS, "mixed"]), st.integers(0, 32), st.none() | st.integers(0, 32), st.booleans())
 def test_slices_are_slices_of_all(folders, kind, start, stop, sent):
     source = open_snapshot(folders[kind])

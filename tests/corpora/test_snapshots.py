@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.errors import DamagedFileError, InvalidTargetError, NotFoundError
@@ -193,7 +193,6 @@ def test_damaged_files_are_one_clear_error(tmp_path, name, data):
     assert str(caught.value).isprintable()
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.none()

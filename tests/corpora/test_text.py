@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.text import escape, one_line
@@ -52,7 +52,6 @@ def test_long_text_keeps_both_ends():
     assert escape("a" * 10_000, None) == "a" * 10_000
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(), max_size=300))
 def test_result_is_one_visible_line_and_stable(text):
     shown = escape(text)
@@ -65,7 +64,6 @@ def test_result_is_one_visible_line_and_stable(text):
         assert len(shown) <= 200 * 10 + 40
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=200))
 def test_plain_text_is_unchanged(text):
     assert escape(text) == text

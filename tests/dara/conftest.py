@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from commandline import Done, Run
+from hub_server import HubServer
 
 from clustering.facts import Fact, Facts
 from clustering.identity import FamilyMatch, Fingerprint, Identification, Part
 from dara.cli import main
+from dara.examples import write_examples
 from dara.findings import Confidence, Evidence, Finding, Held, Outcomes, Severity, Skipped, Verdict
 from dara.report import AuditReport, PackageId
 from naming.records import Claim, Component, Convention, ParsedName
@@ -97,3 +100,30 @@ def dara(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The example packages, as folders."""
+    return write_examples(tmp_path_factory.mktemp("served"))
+
+
+@pytest.fixture
+def hub(packages: list[Path]) -> Iterator[HubServer]:
+    """A hub of this machine that serves the example packages."""
+    with HubServer() as server:
+        for folder in packages:
+            server.add_folder(folder)
+        yield server
+    from huggingface_hub import close_session
+
+    close_session()
+
+
+@pytest.fixture
+def hub_dara(hub: HubServer, dara: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """`dara` with that hub as its hub."""
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    return dara

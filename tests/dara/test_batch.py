@@ -9,13 +9,13 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_process import command
 
 from clustering.declared.config import read_config
 from corpora.errors import PackageError
@@ -356,26 +356,6 @@ def test_runs_of_shards_cover_all_once(workers: int, longest: int | None, missin
 
 
 # -- as a process of its own --------------------------------------------------------------------------------------
-
-RUN = """
-import sys
-from pathlib import Path
-from dara.batch.engines import LocalEngine
-from dara.batch.run import run_batch
-from dara.errors import DaraError
-if __name__ == "__main__":
-    source, out, workers, shard = sys.argv[1:]
-    try:
-        run_batch(Path(source), Path(out), engine=LocalEngine(int(workers)), shard=int(shard))
-    except DaraError as error:
-        sys.exit(str(error))
-"""
-
-
-def command(tmp_path: Path, source: Path, out: Path, workers: int, shard: int) -> list[str]:
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    return [sys.executable, str(script), str(source), str(out), str(workers), str(shard)]
 
 
 @pytest.mark.slow

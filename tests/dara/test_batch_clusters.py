@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from weights import Shapes, bert, network, write
 
 from clustering.clusters.signature import GraphSignature, signature
 from clustering.clusters.sketch import MOST, Sketch, sketch
@@ -22,63 +22,13 @@ from dara.batch.run import run_batch
 from dara.batch.shard import Work, Worker
 from dara.batch.tables import DERIVED, column_names, schema_of
 
-Shapes = dict[str, tuple[int, ...]]
 pytest.importorskip("pyarrow")
 
 
 def save(folder: Path, shapes: Shapes, config: dict[str, Any] | None = None) -> None:
-    """A package with an exact header over a sparse file."""
-    header: dict[str, object] = {}
-    offset = 0
-    for name, shape in shapes.items():
-        size = 2
-        for extent in shape:
-            size *= extent
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
-    folder.mkdir(parents=True)
-    with (folder / "model.safetensors").open("wb") as stream:
-        stream.write(struct.pack("<Q", len(text)) + text)
-        stream.truncate(8 + len(text) + offset)
+    write(folder / "model.safetensors", shapes)
     if config is not None:
         (folder / "config.json").write_text(json.dumps(config))
-
-
-def bert(layers: int, width: int) -> Shapes:
-    shapes: Shapes = {
-        "bert.embeddings.word_embeddings.weight": (40 * width, width),
-        "bert.embeddings.position_embeddings.weight": (512, width),
-        "bert.embeddings.token_type_embeddings.weight": (2, width),
-        "bert.embeddings.LayerNorm.weight": (width,),
-        "bert.embeddings.LayerNorm.bias": (width,),
-    }
-    for index in range(layers):
-        block = f"bert.encoder.layer.{index}."
-        for name, rows, columns in (
-            ("attention.self.query", width, width),
-            ("attention.self.key", width, width),
-            ("attention.self.value", width, width),
-            ("attention.output.dense", width, width),
-            ("intermediate.dense", 4 * width, width),
-            ("output.dense", width, 4 * width),
-        ):
-            shapes |= {f"{block}{name}.weight": (rows, columns), f"{block}{name}.bias": (rows,)}
-        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes |= {f"{block}{name}.{leaf}": (width,) for leaf in ("weight", "bias")}
-    head = "cls.predictions."
-    shapes |= {f"{head}bias": (40 * width,), f"{head}transform.dense.weight": (width, width)}
-    shapes |= {f"{head}transform.{leaf}": (width,) for leaf in ("dense.bias", "LayerNorm.weight", "LayerNorm.bias")}
-    return shapes
-
-
-def network(stages: int) -> Shapes:
-    shapes: Shapes = {"stem.conv.weight": (32, 3, 7, 7)}
-    for stage in range(stages):
-        width = 32 * 2**stage
-        shapes |= {f"stages.{stage}.conv{n}.weight": (width, width, 3, 3) for n in (1, 2)}
-        shapes |= {f"stages.{stage}.bn{n}.weight": (width,) for n in (1, 2)}
-    return shapes
 
 
 def config(layers: int, width: int) -> dict[str, Any]:

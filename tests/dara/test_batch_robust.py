@@ -8,12 +8,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from batch_process import command
 
 from corpora.package import Package
 from corpora.sources.interface import SkippedPackage
@@ -30,19 +30,6 @@ from dara.errors import UsageError
 
 pytest.importorskip("pyarrow")
 BERT = {"model_type": "bert", "architectures": ["BertForMaskedLM"], "hidden_size": 768}
-RUN = """
-import sys
-from pathlib import Path
-from dara.batch.engines import LocalEngine
-from dara.batch.run import run_batch
-from dara.errors import DaraError
-if __name__ == "__main__":
-    source, out, workers, shard = sys.argv[1:]
-    try:
-        run_batch(Path(source), Path(out), engine=LocalEngine(int(workers)), shard=int(shard))
-    except DaraError as error:
-        sys.exit(str(error))
-"""
 
 
 def snapshot(folder: Path, count: int = 100) -> Path:
@@ -53,12 +40,6 @@ def snapshot(folder: Path, count: int = 100) -> Path:
     rows[count // 3] = "damaged"
     path.write_text("\n".join(rows) + "\n")
     return path
-
-
-def command(folder: Path, source: Path, out: Path, workers: int = 1, shard: int = 10) -> list[str]:
-    script = folder / "run.py"
-    script.write_text(RUN)
-    return [sys.executable, str(script), str(source), str(out), str(workers), str(shard)]
 
 
 def contents(out: Path) -> dict[str, bytes]:

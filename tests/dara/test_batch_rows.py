@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.facts import Fact, Facts
@@ -38,7 +38,6 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # the first name loads the lexicons
 @given(st.lists(WORDS, min_size=1, max_size=8), st.sampled_from("-_. "))
 def test_documents_of_names_are_those_of_the_report(words: list[str], between: str) -> None:
     parsed = parse_name("acme/" + between.join(words))

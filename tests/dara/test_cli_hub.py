@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commandline import Run
 from hub_server import HubServer
 
-from dara.cli import main
-from dara.examples import write_examples
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_examples(tmp_path_factory.mktemp("served"))
-
-
-@pytest.fixture
-def hub(packages: list[Path]) -> Iterator[HubServer]:
-    with HubServer() as server:
-        for folder in packages:
-            server.add_folder(folder)
-        yield server
-    from huggingface_hub import close_session
-
-    close_session()
-
-
-@pytest.fixture
-def dara(hub: HubServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dara", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return (stopped.value.code or 0, captured.out, captured.err)  # type: ignore[return-value]
-
-    return run
-
-
-def test_a_defective_package_is_found_for_the_price_of_its_header(dara: Run, hub: HubServer) -> None:
-    code, out, err = dara("audit", "acme/pocket-llama-7b", "--format", "json")
+def test_a_defective_package_is_found_for_the_price_of_its_header(hub_dara: Run, hub: HubServer) -> None:
+    code, out, err = hub_dara("audit", "acme/pocket-llama-7b", "--format", "json")
     assert not err
     document = json.loads(out)
     assert code == 1
@@ -61,18 +22,18 @@ def test_a_defective_package_is_found_for_the_price_of_its_header(dara: Run, hub
     assert not hub.uploads()
 
 
-def test_the_same_package_gives_the_same_answer_from_disk(dara: Run, packages: list[Path]) -> None:
+def test_the_same_package_gives_the_same_answer_from_disk(hub_dara: Run, packages: list[Path]) -> None:
     for folder in packages:
-        _, served, _ = dara("audit", folder.name.replace("--", "/"), "--format", "json")
-        _, local, _ = dara("audit", str(folder), "--format", "json")
+        _, served, _ = hub_dara("audit", folder.name.replace("--", "/"), "--format", "json")
+        _, local, _ = hub_dara("audit", str(folder), "--format", "json")
         first, second = json.loads(served), json.loads(local)
         for key in ("fingerprint", "facts", "findings", "held", "verdict", "claims"):
             assert first[key] == second[key]
 
 
-def test_a_renamed_package_is_judged_by_the_name_that_was_asked_for(dara: Run, hub: HubServer) -> None:
+def test_a_renamed_package_is_judged_by_the_name_that_was_asked_for(hub_dara: Run, hub: HubServer) -> None:
     hub.renamed["old/bert-large-uncased"] = "acme/bert-base-uncased-12-layer"
-    code, out, _ = dara("audit", "old/bert-large-uncased", "--format", "json")
+    code, out, _ = hub_dara("audit", "old/bert-large-uncased", "--format", "json")
     assert json.loads(out)["package"]["name"] in {"old/bert-large-uncased", "acme/bert-base-uncased-12-layer"}
     assert code in {0, 1}
 
@@ -89,38 +50,38 @@ def test_failures_are_one_line_with_the_right_code(
     target: str,
     fault: tuple[str, int] | None,
     expected: int,
-    dara: Run,
+    hub_dara: Run,
     hub: HubServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     if fault is not None:
         hub.fault(fault[0], "status", status=fault[1], times=None)
-    code, out, err = dara("audit", target)
+    code, out, err = hub_dara("audit", target)
     assert code == expected
     assert out == ""
     assert len(err.splitlines()) == 1
 
 
 def test_a_hub_that_stops_in_the_middle_is_an_incomplete_audit(
-    dara: Run, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+    hub_dara: Run, hub: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     hub.fault("safetensors", "status", side="cdn", status=503, times=None)
-    code, out, err = dara("audit", "acme/pocket-llama-7b", "--format", "json")
+    code, out, err = hub_dara("audit", "acme/pocket-llama-7b", "--format", "json")
     assert code == 4
     assert json.loads(out)["skipped"]
     assert "model.safetensors" in err
 
 
-def test_offline_makes_no_request(dara: Run, hub: HubServer) -> None:
-    code, out, err = dara("audit", "acme/pocket-llama-7b", "--offline")
+def test_offline_makes_no_request(hub_dara: Run, hub: HubServer) -> None:
+    code, out, err = hub_dara("audit", "acme/pocket-llama-7b", "--offline")
     assert (code, out) == (4, "")
     assert len(err.splitlines()) == 1
     assert not hub.log
 
 
-def test_lint_never_asks_the_hub(dara: Run, hub: HubServer) -> None:
-    code, out, _ = dara("lint", "acme/pocket-llama-7b")
+def test_lint_never_asks_the_hub(hub_dara: Run, hub: HubServer) -> None:
+    code, out, _ = hub_dara("lint", "acme/pocket-llama-7b")
     assert (code, out) == (3, "")
     assert not hub.log

@@ -4,61 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import jsonschema
 import pytest
 from commandline import Run
+from weights import bert, network, write
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/dara-clusters-1.schema.json").read_text("utf-8"))
-Shapes = dict[str, tuple[int, ...]]
-
-
-def save(folder: Path, shapes: Shapes) -> None:
-    header: dict[str, object] = {}
-    offset = 0
-    for name, shape in shapes.items():
-        size = 2
-        for extent in shape:
-            size *= extent
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
-    folder.mkdir(parents=True)
-    with (folder / "model.safetensors").open("wb") as stream:
-        stream.write(struct.pack("<Q", len(text)) + text)
-        stream.truncate(8 + len(text) + offset)
-
-
-def bert(layers: int, width: int) -> Shapes:
-    shapes: Shapes = {
-        "bert.embeddings.word_embeddings.weight": (40 * width, width),
-        "bert.embeddings.position_embeddings.weight": (512, width),
-        "bert.embeddings.token_type_embeddings.weight": (2, width),
-    }
-    for index in range(layers):
-        block = f"bert.encoder.layer.{index}."
-        for name, rows, columns in (
-            ("attention.self.query", width, width),
-            ("attention.self.key", width, width),
-            ("attention.self.value", width, width),
-            ("attention.output.dense", width, width),
-            ("intermediate.dense", 4 * width, width),
-            ("output.dense", width, 4 * width),
-        ):
-            shapes |= {f"{block}{name}.weight": (rows, columns), f"{block}{name}.bias": (rows,)}
-    return shapes
-
-
-def network(stages: int) -> Shapes:
-    shapes: Shapes = {"stem.conv.weight": (32, 3, 7, 7)}
-    for stage in range(stages):
-        width = 32 * 2**stage
-        shapes |= {f"stages.{stage}.conv{n}.weight": (width, width, 3, 3) for n in (1, 2)}
-        shapes |= {f"stages.{stage}.bn{n}.weight": (width,) for n in (1, 2)}
-    return shapes
 
 
 @pytest.fixture
@@ -72,7 +26,7 @@ def snapshot(tmp_path: Path) -> Path:
         ("zoo--net-4", network(4)),
         ("evil--\u202e&<script>x", {"a.weight": (17, 19), "b.c.weight": (23,)}),
     ):
-        save(root / name, shapes)
+        write(root / name / "model.safetensors", shapes)
     (root / "acme--card-only").mkdir()
     (root / "acme--card-only" / "README.md").write_text("nothing to see")
     return root

@@ -9,30 +9,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 from commandline import Run
+from weights import Shapes, write
 
 from clustering.identity import Part
 from dara.compare import pair_parts
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/dara-comparison-1.schema.json").read_text("utf-8"))
-Shapes = dict[str, tuple[int, ...]]
-
-
-def save(path: Path, shapes: Shapes, **metadata: str) -> Path:
-    """A safetensors file with zeros, as small as a header allows: the data is a hole."""
-    header: dict[str, object] = {"__metadata__": metadata} if metadata else {}
-    offset = 0
-    for name, shape in shapes.items():
-        size = 2
-        for extent in shape:
-            size *= extent
-        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(struct.pack("<Q", len(text)) + text)
-        stream.truncate(8 + len(text) + offset)
-    return path
 
 
 def model(*, prefix: str = "", labels: int = 2, bias: bool = True, layers: int = 2) -> Shapes:
@@ -53,11 +35,11 @@ def model(*, prefix: str = "", labels: int = 2, bias: bool = True, layers: int =
 
 @pytest.fixture
 def original(tmp_path: Path) -> Path:
-    return save(tmp_path / "acme--model" / "model.safetensors", model()).parent
+    return write(tmp_path / "acme--model" / "model.safetensors", model()).parent
 
 
 def test_exit_0_the_same_graph_under_other_names(dara: Run, original: Path, tmp_path: Path) -> None:
-    other = save(tmp_path / "other.safetensors", model(prefix="net."))
+    other = write(tmp_path / "other.safetensors", model(prefix="net."))
     done = dara("compare", original, other, "--format", "json")
     assert done.code == 0
     document = json.loads(done.out)
@@ -68,7 +50,7 @@ def test_exit_0_the_same_graph_under_other_names(dara: Run, original: Path, tmp_
 
 
 def test_exit_1_the_graphs_differ(dara: Run, original: Path, tmp_path: Path) -> None:
-    other = save(tmp_path / "other.safetensors", model(bias=False, labels=5))
+    other = write(tmp_path / "other.safetensors", model(bias=False, labels=5))
     done = dara("compare", original, other)
     assert done.code == 1
     assert "only left: 10 parameters" in done.out
@@ -97,7 +79,7 @@ def test_exit_3_an_adapter_has_no_graph(dara: Run, original: Path, tmp_path: Pat
     for name in ("q_proj", "v_proj"):
         stem = f"base_model.model.model.layers.0.self_attn.{name}"
         lora |= {f"{stem}.lora_A.weight": (8, 16), f"{stem}.lora_B.weight": (16, 8)}
-    save(tmp_path / "adapter" / "adapter_model.safetensors", lora)
+    write(tmp_path / "adapter" / "adapter_model.safetensors", lora)
     (tmp_path / "adapter" / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 8}')
     done = dara("compare", original, tmp_path / "adapter")
     assert done.code == 3
@@ -113,7 +95,7 @@ def test_exit_4_a_damaged_file(dara: Run, original: Path, tmp_path: Path) -> Non
 
 def test_hostile_names_are_escaped(dara: Run, original: Path, tmp_path: Path) -> None:
     shapes = model() | {"evil\x1b[31m\u202e<script>.weight": (7, 7)}
-    other = save(tmp_path / "other.safetensors", shapes)
+    other = write(tmp_path / "other.safetensors", shapes)
     for form in ("text", "json"):
         done = dara("compare", original, other, "--format", form, "--full")
         assert done.code == 1
@@ -122,7 +104,7 @@ def test_hostile_names_are_escaped(dara: Run, original: Path, tmp_path: Path) ->
 
 
 def test_two_runs_are_byte_identical(dara: Run, original: Path, tmp_path: Path) -> None:
-    other = save(tmp_path / "other.safetensors", model(prefix="x."))
+    other = write(tmp_path / "other.safetensors", model(prefix="x."))
     arguments = ("compare", original, other, "--format", "json")
     assert dara(*arguments).out == dara(*arguments).out
 

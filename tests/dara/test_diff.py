@@ -72,7 +72,7 @@ def test_a_run_compared_with_itself(tmp_path: Path) -> None:
 names = st.dictionaries(st.text("abé\U0001f600-/", min_size=1, max_size=4), st.sampled_from(VERDICTS), max_size=30)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names, names, st.randoms(use_true_random=False))
 def test_sorting_on_disk_changes_nothing(
     tmp_path: Path, old: dict[str, str], new: dict[str, str], chance: random.Random

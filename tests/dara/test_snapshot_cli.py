@@ -11,10 +11,10 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from commandline import Run
 from hub_files import safetensors_file
 from hub_server import HubServer
 
@@ -22,47 +22,16 @@ from corpora.sources.snapshots import open_snapshot
 from dara.audit import audit, audit_package
 from dara.batch.engines import LocalEngine
 from dara.batch.run import run_batch
-from dara.cli import main
 from dara.cli.snapshot import query_of
 from dara.errors import UsageError
-from dara.examples import write_examples
 from dara.reports.document import audit_document
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_examples(tmp_path_factory.mktemp("served"))
-
 
 @pytest.fixture
-def hub(packages: list[Path]) -> Iterator[HubServer]:
-    with HubServer() as server:
-        server.page = 5
-        for folder in packages:
-            server.add_folder(folder)
-        yield server
-    from huggingface_hub import close_session
-
-    close_session()
-
-
-@pytest.fixture
-def dara(hub: HubServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dara", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        return (stopped.value.code or 0, captured.out, captured.err)  # type: ignore[return-value]
-
-    return run
+def dara(hub: HubServer, hub_dara: Run) -> Run:
+    """Five packages a page, so that a pull turns pages."""
+    hub.page = 5
+    return hub_dara
 
 
 def damage(hub: HubServer) -> None:

@@ -29,7 +29,7 @@ NAMES = st.lists(st.tuples(WORDS, SEPARATORS), min_size=1, max_size=9).map(
 )
 TEXT = st.text(alphabet=st.characters(exclude_categories=("Cs",)), min_size=1, max_size=120)
 ANY = st.one_of(NAMES, TEXT, st.text(alphabet=string.printable, min_size=1, max_size=80))
-BOUNDED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BOUNDED = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 @BOUNDED

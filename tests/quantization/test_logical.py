@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.quantization.logical import logical
@@ -448,7 +448,6 @@ SETTINGS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(["a", "m.layers.0.q_proj"]), st.sampled_from(ENDS)).map("".join),

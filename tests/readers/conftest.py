@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
 import pytest
+from weights import header
 
 from clustering.bytesource import ByteSource
 from clustering.readers.limits import DEFAULT_LIMITS, Limits
 from clustering.readers.local import Buffer
 from clustering.tensors import TensorListing
-
-WIDTHS = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U32": 4, "I16": 2, "I8": 1, "U8": 1, "F8_E4M3": 1}
 
 
 class MemoryFiles:
@@ -37,16 +34,8 @@ class MemoryFiles:
 def _safetensors(
     tensors: Mapping[str, tuple[str, tuple[int, ...]]], metadata: Mapping[str, str] | None = None, *, data: bool = True
 ) -> bytes:
-    header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
-    at = 0
-    for name, (dtype, shape) in tensors.items():
-        length = WIDTHS[dtype]
-        for size in shape:
-            length *= size
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, at + length]}
-        at += length
-    raw = json.dumps(header).encode()
-    return struct.pack("<Q", len(raw)) + raw + (bytes(at) if data else b"")
+    head, length = header(tensors, metadata)
+    return head + (bytes(length) if data else b"")
 
 
 def _torch_zip(data_pkl: bytes, *, folder: str = "archive", compression: int = zipfile.ZIP_STORED) -> bytes:

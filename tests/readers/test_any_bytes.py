@@ -11,7 +11,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clustering.errors import ReaderError
@@ -58,7 +58,6 @@ def test_the_registry_is_complete():
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.format)
-@settings(deadline=None)
 @given(data=st.binary(max_size=300), magic=st.booleans())
 def test_any_bytes(reader, data, magic):
     accepted(reader, MAGIC[reader.format] + data if magic else data)
@@ -84,7 +83,6 @@ ENTRY = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.one_of(st.just("__metadata__"), st.text(max_size=5)), st.one_of(ENTRY, JSON), max_size=4))
 def test_any_json_header(value):
     accepted(reader_for("x.safetensors"), header(value))

@@ -182,7 +182,7 @@ def test_no_more_than_one_accusation_and_never_of_a_true_name(build, modality, f
 KINDS = ["family", "layers", "parameters", "dtype", "quantization", "task", "num_labels", "architecture_class"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=st.dictionaries(st.sampled_from(KINDS), json_values))
 def test_rules_survive_any_declared_value(build, facts):
     """Facts come from files that strangers wrote: whatever stands there, no rule breaks."""
