@@ -56,6 +56,8 @@ class FamilyIndex:
     token_weights: NDArray[np.float32]
     """Unit rows per template."""
     token_offsets: NDArray[np.int64]
+    unions: tuple[bytes, ...] = ()
+    """Per family everything that it may hold, by name (`clustering.family.unions`); empty in an index without names."""
     meta: dict[str, Any] = field(default_factory=dict)
     """Versions, calibration, twins."""
 
@@ -123,6 +125,7 @@ def save_index(index: FamilyIndex, path: Path) -> None:
     for name in _TEXTS:
         arrays[name] = np.frombuffer("\n".join(getattr(index, name)).encode(), dtype=np.uint8)
     arrays["templates"] = np.frombuffer(b"\n".join(index.templates), dtype=np.uint8)
+    arrays["unions"] = np.frombuffer(b"\n".join(index.unions), dtype=np.uint8)
     arrays["meta"] = np.frombuffer(json.dumps({**index.meta, "format": FORMAT}, sort_keys=True).encode(), np.uint8)
     partial = path.with_name(path.name + ".part")
     with partial.open("wb") as stream:
@@ -144,6 +147,11 @@ def load_index(path: Path) -> FamilyIndex:
             arrays: dict[str, Any] = {name: stored[name] for name in _ARRAYS}
             texts: dict[str, Any] = {name: tuple(stored[name].tobytes().decode().split("\n")) for name in _TEXTS}
             templates = tuple(stored["templates"].tobytes().split(b"\n"))
+            unions = _lines(stored["unions"]) if "unions" in stored else ()
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise IndexFormatError(f"{path}: unreadable reference index ({error}); rebuild it or reinstall") from error
-    return FamilyIndex(**texts, **arrays, templates=templates, meta=meta)
+    return FamilyIndex(**texts, **arrays, templates=templates, unions=unions, meta=meta)
+
+
+def _lines(stored: NDArray[np.uint8]) -> tuple[bytes, ...]:
+    return tuple(stored.tobytes().split(b"\n")) if stored.size else ()

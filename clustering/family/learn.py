@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import log
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from clustering.family.index import FamilyIndex, encode_template
 from clustering.family.templates import HARD_CONSTANT, Template, learn
 from clustering.family.tokens import main_width, shape_tokens
+from clustering.family.unions import encode_union, learn_union
 from clustering.family.vocabulary import tail
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.tensors import TensorListing
@@ -119,7 +120,17 @@ def learn_index(
             names = frozenset(star for star, _ in slots)
             for roots, several_members in _by_roots(several, members):
                 layouts.append(_Layout(family, class_name, published, number, names | roots, several_members))
-    return _pack(layouts, templates, _table_sizes(grouped.values()), priors or {}, meta or {})
+    index = _pack(layouts, templates, _table_sizes(grouped.values()), priors or {}, meta or {})
+    return replace(index, unions=_unions(grouped, index))
+
+
+def _unions(grouped: Mapping[tuple[str, str, bool], Sequence[Example]], index: FamilyIndex) -> tuple[bytes, ...]:
+    """The union of every family, in the order of the index."""
+    models: dict[str, list[tuple[Parameter, ...]]] = defaultdict(list)
+    for (family, _, _), several in sorted(grouped.items(), key=lambda kv: kv[0]):
+        models[family] += [item.parameters for item in several]
+    numbers = {name: number for number, name in enumerate(index.star_names)}
+    return tuple(encode_union(learn_union(models[family]), numbers) for family in index.families)
 
 
 def _table_sizes(grouped: Iterable[Sequence[Example]]) -> dict[str, set[int]]:

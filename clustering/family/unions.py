@@ -1,0 +1,223 @@
+"""Everything that models of a family may hold, by name: the union of its layouts.
+
+A template is one layout, and a family with a dozen options has thousands. A package in a layout that the reference
+corpus never built is still told by its names: each is one that the family's code creates, in a shape that agrees with
+the others, and nothing is absent that always comes with what is there. That is what a union checks. Structure alone
+cannot use it, since without names a union of layouts explains too much.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from clustering.family.templates import Table, slots_of
+from clustering.graphs.layers import Parameter
+from clustering.graphs.symbols import Expr, express
+
+MOST_MODELS = 32
+"""Models of a family whose sizes are compared; further ones are looked at only when they hold names that these lack."""
+MOST_NAMES = 1_500
+"""Names kept of one family; the largest omni models of the reference corpus have about a thousand."""
+_WRAPPED = 0.6
+"""Share of a model's names that stand under the prefix of its bare model (`bert.`, `vision_model.`), at least."""
+_PASSES = 3
+
+Shape = tuple[int, ...]
+Dims = tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """The names of a family, what shapes stand under them, and which come together."""
+
+    sizes: int
+    """Number of size variables."""
+    shapes: Mapping[str, tuple[Dims, ...]]
+    """Per starred name (without the prefix of the bare model) the symbolic shapes seen under it."""
+    kind: Mapping[str, int]
+    """Names that always come together are of one kind."""
+    implied: tuple[tuple[int, ...], ...]
+    """Per kind the kinds that were there whenever it was, itself included."""
+
+    def find(self, star: str) -> str | None:
+        """The name under which the union knows a starred name: as it is, or behind a prefix."""
+        if star in self.shapes:
+            return star
+        rest = star.partition(".")[2]
+        return rest if rest in self.shapes else None
+
+    def explained(self, held: Sequence[tuple[str, Shape, int]]) -> float:
+        """How fully a package is explained, 0 to 1.
+
+        Args:
+            held: starred name, shape and number of the package's parameters.
+
+        Returns:
+            The share of the tensors that have a name of the family and a shape that agrees with the others, times the
+            share of names that are there of those that should be.
+        """
+        total = sum(number for _, _, number in held)
+        known = [(found, shape, number) for star, shape, number in held if (found := self.find(star)) is not None]
+        if not known or not total:
+            return 0.0
+        there = {star for star, _, _ in known}
+        needed = {kind for star in there for kind in self.implied[self.kind[star]]}
+        wanted = sum(kind in needed for kind in self.kind.values())
+        return self._agreeing(known) / total * len(there) / max(len(there), wanted)
+
+    def _agreeing(self, known: Sequence[tuple[str, Shape, int]]) -> int:
+        """Tensors whose shapes agree under one assignment of sizes, which the most frequent shapes settle first."""
+        sizes: list[int | None] = [None] * self.sizes
+        rows = sorted(known, key=lambda row: (len(self.shapes[row[0]]), -row[2], row[0], row[1]))
+        for _ in range(_PASSES):
+            votes: dict[int, Counter[int]] = defaultdict(Counter)
+            for star, shape, number in rows:
+                options = [dims for dims in self.shapes[star] if _possible(dims, shape, sizes)]
+                if len(options) == 1:
+                    for variable, value in _settled(options[0], shape, sizes):
+                        votes[variable][value] += number
+            if not votes:
+                break
+            for variable, found in votes.items():
+                sizes[variable] = min(found, key=lambda value: (-found[value], value))
+        return sum(
+            number for star, shape, number in rows if any(_possible(d, shape, sizes) for d in self.shapes[star])
+        )
+
+
+def _settled(dims: Dims, shape: Shape, sizes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
+    """Values that a shape gives to the variables that are still free."""
+    for expr, size in zip(dims, shape, strict=True):
+        free = [term for term in expr.terms if sizes[term[0]] is None]
+        if len(free) == 1:
+            rest = size - expr.const - sum(f * (sizes[v] or 0) for v, f in expr.terms if v != free[0][0])
+            value, remainder = divmod(rest, free[0][1])
+            if not remainder and value > 0:
+                yield free[0][0], value
+
+
+def _possible(dims: Dims, shape: Shape, sizes: Sequence[int | None]) -> bool:
+    """Whether a shape can stand there: known sizes agree, free ones can be solved."""
+    if len(dims) != len(shape):
+        return False
+    for expr, size in zip(dims, shape, strict=True):
+        if len(expr.terms) == 1:
+            variable, factor = expr.terms[0]
+            value, rest = divmod(size - expr.const, factor)
+            known = sizes[variable]
+            if rest or value <= 0 or (known is not None and known != value):
+                return False
+        else:
+            known = expr.value(sizes)
+            if known is not None and known != size:
+                return False
+    return True
+
+
+def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
+    """The union of a family.
+
+    Args:
+        models: the parameters of its classes in their sizes and options, in both spellings; deterministic in their order.
+    """
+    prefixes = _prefixes(models)
+    tables = [_behind(slots_of(model), prefixes) for model in models]
+    presence: dict[str, int] = {}
+    slots: dict[tuple[str, int], None] = {}
+    chosen: list[Table] = []
+    for number, table in enumerate(tables):
+        fresh = False
+        for slot in table:
+            if slot not in slots and len(presence) < MOST_NAMES:
+                slots[slot] = None
+                fresh = True
+            if slot[0] in presence or len(presence) < MOST_NAMES:
+                presence[slot[0]] = presence.get(slot[0], 0) | 1 << number
+        if fresh or len(chosen) < MOST_MODELS:
+            chosen.append(table)
+    ranks = {slot: len(next(t[slot][0] for t in tables if slot in t)) for slot in slots}
+    places = [(slot, axis) for slot in slots for axis in range(ranks[slot])]
+    columns = [
+        tuple(t[slot][0][axis] if slot in t and len(t[slot][0]) == ranks[slot] else None for t in chosen)
+        for slot, axis in places
+    ]
+    weights = [next(t[slot][1] for t in tables if slot in t) for slot, _ in places]
+    exprs, sizes = express(columns, weights)
+    exprs, sizes = _free(exprs, sizes)
+    dims: dict[tuple[str, int], list[Expr]] = {slot: [] for slot in slots}
+    for (slot, _), expr in zip(places, exprs, strict=True):
+        dims[slot].append(expr)
+    shapes: dict[str, tuple[Dims, ...]] = {}
+    for (star, _), found in dims.items():
+        shapes[star] = tuple(dict.fromkeys((*shapes.get(star, ()), tuple(found))))
+    patterns = sorted(set(presence.values()))
+    numbers = {pattern: n for n, pattern in enumerate(patterns)}
+    implied = tuple(tuple(n for n, b in enumerate(patterns) if a & b == a) for a in patterns)
+    return Union(sizes, shapes, {star: numbers[pattern] for star, pattern in presence.items()}, implied)
+
+
+_SMALL = 16
+"""Constants up to this are kernel sizes and type counts (`clustering.family.templates.HARD_CONSTANT`)."""
+
+
+def _free(exprs: Iterable[Expr], sizes: int) -> tuple[list[Expr], int]:
+    """Large constants are sizes that the corpus did not vary: a variable for every place."""
+    result: list[Expr] = []
+    for expr in exprs:
+        if expr.terms or expr.const <= _SMALL:
+            result.append(expr)
+        else:
+            result.append(Expr(0, ((sizes, 1),)))
+            sizes += 1
+    return result, sizes
+
+
+def _prefixes(models: Sequence[Sequence[Parameter]]) -> frozenset[str]:
+    """First components behind which whole bare models stand: `bert`, `vision_model`."""
+    plain = {p.star for model in models for p in model}
+    found: set[str] = set()
+    for model in models:
+        stars = {p.star for p in model}
+        heads = Counter(star.partition(".")[0] for star in stars if star.partition(".")[2] in plain)
+        found |= {head for head, number in heads.items() if head != "*" and number >= _WRAPPED * len(stars)}
+    return frozenset(found)
+
+
+def _behind(table: Table, prefixes: frozenset[str]) -> Table:
+    """The table without those prefixes; a name that is there both ways keeps its own."""
+    result: Table = {}
+    for (star, rank), entry in table.items():
+        head, _, rest = star.partition(".")
+        result.setdefault((rest if head in prefixes and rest else star, rank), entry)
+    return result
+
+
+def encode_union(union: Union, numbers: Mapping[str, int]) -> bytes:
+    """Compact JSON of a union, with names by their numbers in the index."""
+
+    def expr(e: Expr) -> list[int] | int:
+        if not e.terms:
+            return e.const
+        return [e.const, *(n for term in e.terms for n in term)]
+
+    rows = [
+        [numbers[star], union.kind[star], [[expr(d) for d in dims] for dims in union.shapes[star]]]
+        for star in sorted(union.shapes, key=numbers.__getitem__)
+    ]
+    return json.dumps([union.sizes, rows, union.implied], separators=(",", ":")).encode()
+
+
+def decode_union(blob: bytes, names: Sequence[str]) -> Union:
+    """The union of `encode_union`."""
+
+    def expr(e: list[int] | int) -> Expr:
+        if isinstance(e, int):
+            return Expr(e)
+        return Expr(e[0], tuple(zip(e[1::2], e[2::2], strict=True)))
+
+    sizes, rows, implied = json.loads(blob)
+    shapes = {names[n]: tuple(tuple(expr(d) for d in dims) for dims in options) for n, _, options in rows}
+    return Union(sizes, shapes, {names[n]: kind for n, kind, _ in rows}, tuple(tuple(kinds) for kinds in implied))
