@@ -1,140 +1,102 @@
-"""Figures of the family estimator on real packages with exact headers (the development data beside the checkout).
+"""What a fingerprint tells of packages that the reference corpus was never built from.
 
-    python benchmarks/fingerprints.py PACKAGES [--index FILE] [--misses]
+    python -m benchmarks.fingerprints PACKAGES [--index FILE]
+    python -m benchmarks.fingerprints PACKAGES --families --modes both
+    python -m benchmarks.fingerprints PACKAGES --corpus RAW --published RAW --cost
 
-PACKAGES is a folder made by `make_packages.py`. Modes: `both` (names and shapes), `ordered` (names replaced by numbers,
-order kept), `shuffled` (order shuffled too), `names` (names without shapes) and `class` (declared class first).
-The index was never fitted to these packages.
+PACKAGES is a folder made by `make_packages.py`. Without further options everything that takes minutes is measured:
+
+--families    family by structure alone (names replaced by numbers, order kept and shuffled), by both channels, by
+              names alone; how many are unknown
+--classes     declared class and head of the class
+--left-out    families left out of the index, on packages, with the cross-fitted figures that the index carries
+--maskformer  the MaskFormer listings of the development data, in three frameworks
+
+Any of these options leaves the others out. Longer, and only when asked for:
+
+--corpus RAW     leaves families out of a raw corpus and fits curve and threshold anew (15 minutes, 4 GB)
+--published RAW  the published method on the same graphs (`benchmarks.published_comparison`, 10 minutes)
+--cost           bytes and time (`benchmarks.cost`)
+
+Every share has an interval that draws whole owners. After the tables every miss is listed with its reason.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
-import struct
+import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
+
+from benchmarks.fingerprint_data import DEVELOPMENT, packages
+from benchmarks.fingerprint_families import MODES, classes, families
+from benchmarks.fingerprint_figures import Report
+from benchmarks.fingerprint_left_out import cross_fitted, left_out
+from benchmarks.fingerprint_maskformer import maskformers
 from clustering.family.index import load_index
 from clustering.family.scorer import FamilyScorer
-from clustering.tensors import Tensor, TensorListing
-
-MODES = ("both", "ordered", "shuffled", "names")
 
 
-def read_header(path: Path) -> TensorListing:
-    """The listing of one trusted safetensors file."""
-    with path.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    tensors = tuple(
-        Tensor(name, tuple(entry["shape"]), entry["dtype"]) for name, entry in header.items() if name != "__metadata__"
-    )
-    return TensorListing(tensors, "safetensors")
+def options() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packages", type=Path)
+    parser.add_argument("--index", type=Path, help="another index than the shipped one")
+    parser.add_argument("--modes", nargs="+", choices=tuple(MODES), default=tuple(MODES))
+    for section in ("families", "classes", "left-out", "maskformer"):
+        parser.add_argument(f"--{section}", action="store_true")
+    parser.add_argument("--corpus", type=Path, metavar="RAW")
+    parser.add_argument("--published", type=Path, metavar="RAW")
+    parser.add_argument("--cost", action="store_true")
+    return parser
 
 
-def disguise(listing: TensorListing, mode: str, seed: int = 0) -> TensorListing:
-    """The listing as a mode shows it."""
-    tensors = list(listing.tensors)
-    if mode == "shuffled":
-        random.Random(seed).shuffle(tensors)
-    if mode in {"ordered", "shuffled"}:
-        tensors = [Tensor(f"t{n:06d}", t.shape, t.dtype) for n, t in enumerate(tensors)]
-    if mode == "names":
-        return TensorListing(tuple(Tensor(t.name, (), t.dtype) for t in tensors), "index", names_only=True)
-    return TensorListing(tuple(tensors), listing.format)
+def scorer_of(path: Path | None) -> FamilyScorer:
+    """The scorer over an index file, or over the shipped one."""
+    if path is not None:
+        return FamilyScorer(load_index(path))
+    from corpora.reference import load_reference
 
-
-def packages(folder: Path) -> list[tuple[str, dict[str, object], TensorListing]]:
-    """(name, config, listing) of the packages that have weights."""
-    rows = []
-    for line in (folder / "packages.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["weights"]:
-            place = folder / row["path"]
-            config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-            rows.append((row["repo_id"], config, read_header(place / "model.safetensors")))
-    return rows
+    return load_reference()
 
 
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packages", type=Path)
-    parser.add_argument("--index", type=Path, default=None)
-    parser.add_argument("--misses", action="store_true")
-    parser.add_argument("--modes", nargs="*", default=MODES)
-    options = parser.parse_args()
-    started = time.perf_counter()
-    if options.index:
-        scorer = FamilyScorer(load_index(options.index))
-    else:
-        from corpora.reference import load_reference
-
-        scorer = load_reference()
-    print(f"index loaded in {time.perf_counter() - started:.3f} s")
-    rows = packages(options.packages)
-    for mode in options.modes:
-        report(scorer, rows, mode, misses=options.misses)
-    report_classes(scorer, rows, misses=options.misses)
-    return 0
-
-
-def report(
-    scorer: FamilyScorer, rows: list[tuple[str, dict[str, object], TensorListing]], mode: str, *, misses: bool
-) -> None:
-    """Prints one mode's figures."""
-    tally: Counter[str] = Counter()
-    started = time.perf_counter()
-    for name, config, listing in rows:
-        truth = config.get("model_type")
-        if not isinstance(truth, str):
-            continue
-        tally["packages"] += 1
-        answer = scorer.identify(disguise(listing, mode))
-        ranked = answer.structure_only if mode in {"ordered", "shuffled"} else answer.family
-        first = ranked[0] if ranked else None
-        if first is None:
-            tally["unknown"] += 1
-            right = False
-        elif first.model_type == truth:
-            tally["exact"] += 1
-            right = True
+    given = options().parse_args()
+    chosen = {name for name in ("families", "classes", "left_out", "maskformer") if getattr(given, name)}
+    everything = not chosen and not (given.corpus or given.published or given.cost)
+    started = time.process_time()
+    scorer = scorer_of(given.index)
+    print(f"index with {len(scorer.index.families)} families loaded in {time.process_time() - started:.2f} s")
+    asked = packages(given.packages)
+    report = Report()
+    if everything or "families" in chosen:
+        families(report, scorer, asked, given.modes)
+    if everything or "classes" in chosen:
+        classes(report, scorer, asked)
+    if everything or "left_out" in chosen:
+        left_out(report, scorer, asked)
+    if everything or "maskformer" in chosen:
+        data = DEVELOPMENT / "maskformer"
+        if data.is_dir():
+            maskformers(report, data)
         else:
-            right = truth in first.twins
-            tally["twin"] += right
-        if misses and not right:
-            shown = [(m.model_type, m.score) for m in ranked[:4]]
-            sys.stdout.write(f"  {mode}: {name} is {truth}: {shown} {answer.reason}\n")
-    seconds = (time.perf_counter() - started) / max(1, tally["packages"])
-    total = tally["packages"]
-    print(
-        f"{mode}: family or twin first {(tally['exact'] + tally['twin']) / total:.2%} "
-        f"(itself {tally['exact'] / total:.2%}), unknown {tally['unknown'] / total:.2%}, n={total}, "
-        f"{seconds * 1e3:.0f} ms each"
-    )
-
-
-def report_classes(
-    scorer: FamilyScorer, rows: list[tuple[str, dict[str, object], TensorListing]], *, misses: bool
-) -> None:
-    """Prints how often the declared class comes first, over the classes that the corpus knows."""
-    known = set(scorer.index.classes)
-    right = total = 0
-    for name, config, listing in rows:
-        declared = (config.get("architectures") or [None])[0]  # type: ignore[index]  # a list in every package
-        if declared not in known:
-            continue
-        total += 1
-        ranked = scorer.architecture_class(listing)
-        hit = bool(ranked) and ranked[0] == declared
-        right += hit
-        if misses and not hit:
-            print(f"  class: {name} is {declared}: {ranked[:3]}")
-    print(f"class: declared class first {right / max(1, total):.2%}, n={total}")
+            report.note("The MaskFormer family", "the development data is not beside this checkout")
+    if given.corpus:
+        cross_fitted(report, given.corpus)
+    report.show()
+    print(f"\n{time.process_time() - started:.0f} s of processor")
+    module = [sys.executable, "-m"]
+    if given.published:
+        subprocess.run(
+            [*module, "benchmarks.published_comparison", str(given.packages), str(given.published)], check=True
+        )
+    if given.cost:
+        subprocess.run([*module, "benchmarks.cost"], check=True)
+    return 0
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
-from benchmarks.fingerprints import packages
+from benchmarks.fingerprint_data import packages
 from benchmarks.published_method import Vectors, listing_features, train_and_predict
 from clustering.declared.task import task_of_class
 from clustering.family.learn import example, learn_index
@@ -184,13 +184,11 @@ class Table:
 def package_samples(folder: Path) -> list[Sample]:
     """Packages that have weights and declare a model type."""
     found: list[Sample] = []
-    for name, config, listing in packages(folder):
-        declared = config.get("architectures")
-        class_name = str(declared[0]) if isinstance(declared, list) and declared else ""
-        if isinstance(config.get("model_type"), str):
-            owner = name.partition("/")[0].lower()
-            features = listing_features(listing)
-            found.append(Sample(str(config["model_type"]), class_name, owner, False, listing, features))
+    for package in packages(folder):
+        if package.model_type:
+            owner = package.name.partition("/")[0].lower()
+            features = listing_features(package.listing)
+            found.append(Sample(package.model_type, package.class_name or "", owner, False, package.listing, features))
     return found
 
 
