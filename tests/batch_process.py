@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 RUN = """
+import signal
 import sys
 from pathlib import Path
 from dara.batch.engines import LocalEngine
 from dara.batch.run import run_batch
 from dara.errors import DaraError
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background would ignore it
     source, out, workers, shard = sys.argv[1:]
     try:
         run_batch(Path(source), Path(out), engine=LocalEngine(int(workers)), shard=int(shard))
