@@ -26,6 +26,9 @@ HEADS = (
 """Heads that packages mostly declare, before rarer ones with the same tensors: a masked language model and the causal
 one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
 _ORDER_SLACK = 0.03
+_WHOLE, _ROOTS = 0.75, 0.2
+"""What it is worth for the names that a family's union explains them all, and that the first components agree too: less
+than that a layout of the corpus has just these names, which is 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,18 @@ class Candidate:
     """How many families derive from it, and how usual the layout is for its class, both as logarithms."""
     shapes: int = 0
     """Different shapes in the package."""
+    whole: float = 0.0
+    """How fully the family explains the package by names and shapes together, whichever of its layouts it is."""
+    roots: float = 0.0
+    """Agreement of the first components of the names, 0 to 1; asked for only where `whole` is high."""
 
     def evidence(self, channel: str) -> Evidence:
         """What the calibration looks at."""
-        names = self.names if channel == "both" else 0.0
-        if self.fit is None:
-            return Evidence(0.0, names, 0.0, self.shapes)
-        return Evidence(self.fit.overlap, names, self.fit.order, self.shapes)
+        overlap, order = (self.fit.overlap, self.fit.order) if self.fit is not None else (0.0, 0.0)
+        if channel == "structure":
+            return Evidence(overlap, 0.0, order, self.shapes)
+        named = self.whole * (_WHOLE + _ROOTS * self.roots)
+        return Evidence(max(overlap, self.whole), max(self.names, named), order, self.shapes)
 
 
 def nearest(ranked: list[Candidate]) -> str:

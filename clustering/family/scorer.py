@@ -21,6 +21,7 @@ from clustering.family.templates import Template
 from clustering.family.tokens import TOWER_VIEW, shape_tokens
 from clustering.family.unify import Fit, Observed, plan, unify
 from clustering.family.vocabulary import NameMatcher, tail
+from clustering.family.wholes import Asked, Wholes
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.identity import FamilyMatch, Identification
 from clustering.tensors import TensorListing
@@ -76,6 +77,7 @@ class FamilyScorer:
         ):
             self._templates_of.setdefault(family, []).append(template)
         self._template = lru_cache(maxsize=4096)(self._decode)
+        self.wholes = Wholes(index)
         self._size_idf = self._rarity()
         self._usualness = self._how_usual()
         self._tower_token = np.array([token.startswith(TOWER_VIEW) for token in index.token_names], dtype=bool)
@@ -136,25 +138,21 @@ class FamilyScorer:
         parameters = parameters_of(listing)
         if not parameters:
             return Identification((), (), "none", reason="no parameters")
-        names = self._names(parameters)
-        parameters = fold_tied(parameters)
+        asked = self._asked(parameters)
         if listing.names_only:
-            return self._by_names(names)
-        observed = Observed([p.shape for p in parameters])
-        structural = self._structural(observed)
-        both = self._both(observed, names, structural)
-        return self._answer(self._rank_structure(observed, structural), both)
+            return self._by_names(asked.names)
+        structural = self._structural(asked.observed)
+        both = self._both(asked, structural)
+        return self._answer(self._rank_structure(asked.observed, structural), both)
 
     def architecture_class(self, listing: TensorListing) -> tuple[str, ...]:
         """Class names that fit the listing, best first."""
         parameters = parameters_of(listing)
-        names = self._names(parameters)
-        parameters = fold_tied(parameters)
+        asked = self._asked(parameters)
         if listing.names_only:
-            ranked = sorted(range(len(names)), key=lambda n: -float(names[n]))[:_SHOWN]
+            ranked = sorted(range(len(asked.names)), key=lambda n: -float(asked.names[n]))[:_SHOWN]
             return tuple(dict.fromkeys(self.index.classes[self.index.layout_class[n]] for n in ranked))
-        observed = Observed([p.shape for p in parameters])
-        both = self._both(observed, names, self._structural(observed))
+        both = self._both(asked, self._structural(asked.observed))
         return tuple(dict.fromkeys(c.class_name for c in both))[:_SHOWN]
 
     def template(self, number: int) -> Template:
@@ -180,7 +178,7 @@ class FamilyScorer:
         names = self._name_scores({p.star for p in parameters} | roots)
         if left_out is not None:
             names = np.where(self.index.layout_family == left_out, np.float32(0), names)
-        both = self._both(observed, names, fits)
+        both = self._both(Asked(parameters, roots, observed, names), fits)
         return (
             [c for c in self._rank_structure(observed, fits) if c.family != without],
             [c for c in both if c.family != without],
@@ -188,8 +186,10 @@ class FamilyScorer:
 
     # -- channels --------------------------------------------------------------------------------------------------
 
-    def _names(self, parameters: tuple[Parameter, ...]) -> NDArray[np.float32]:
-        return self._name_scores({p.star for p in fold_tied(parameters)} | roots_of(parameters))
+    def _asked(self, parameters: tuple[Parameter, ...]) -> Asked:
+        folded, roots = fold_tied(parameters), roots_of(parameters)
+        names = self._name_scores({p.star for p in folded} | roots)
+        return Asked(folded, roots, Observed([p.shape for p in folded]), names)
 
     def _name_scores(self, stars: set[str] | frozenset[str]) -> NDArray[np.float32]:
         full = self._matcher.scores(stars)
@@ -310,8 +310,8 @@ class FamilyScorer:
         ]
         return rank(found, lambda c: c.fit.overlap if c.fit is not None else 0.0)
 
-    def _both(self, observed: Observed, names: NDArray[np.float32], fits: dict[int, Fit]) -> list[Candidate]:
-        fits = dict(fits)
+    def _both(self, asked: Asked, fits: dict[int, Fit]) -> list[Candidate]:
+        fits, names, observed = dict(fits), asked.names, asked.observed
         ranked = np.argsort(-names, kind="stable")
         last = float(names[ranked[min(NAMED_CANDIDATES, len(ranked)) - 1]]) if len(ranked) else 0.0
         named = [int(n) for n in ranked[: 8 * NAMED_CANDIDATES] if names[n] > 0.1 and names[n] >= last]
@@ -322,7 +322,7 @@ class FamilyScorer:
             for number, fit in fits.items()
             for layout in self._layouts_of[number]
         ]
-        return rank(found, lambda c: self._chance(c, "both"))
+        return rank(self.wholes.heard(found, asked), lambda c: self._chance(c, "both"))
 
     def _by_names(self, names: NDArray[np.float32]) -> Identification:
         best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from clustering.family.templates import Table, slots_of
@@ -83,9 +84,7 @@ class Union:
                 break
             for variable, found in votes.items():
                 sizes[variable] = min(found, key=lambda value: (-found[value], value))
-        return sum(
-            number for star, shape, number in rows if any(_possible(d, shape, sizes) for d in self.shapes[star])
-        )
+        return sum(number for star, shape, number in rows if any(_possible(d, shape, sizes) for d in self.shapes[star]))
 
 
 def _settled(dims: Dims, shape: Shape, sizes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
@@ -121,10 +120,11 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
     """The union of a family.
 
     Args:
-        models: the parameters of its classes in their sizes and options, in both spellings; deterministic in their order.
+        models: the parameters of its classes in their sizes and options, in both spellings.
     """
-    prefixes = _prefixes(models)
-    tables = [_behind(slots_of(model), prefixes) for model in models]
+    plain = {p.star for model in models for p in model}
+    prefixes = _prefixes(models, plain)
+    tables = [_behind(slots_of(model), prefixes, plain) for model in models]
     presence: dict[str, int] = {}
     slots: dict[tuple[str, int], None] = {}
     chosen: list[Table] = []
@@ -175,9 +175,8 @@ def _free(exprs: Iterable[Expr], sizes: int) -> tuple[list[Expr], int]:
     return result, sizes
 
 
-def _prefixes(models: Sequence[Sequence[Parameter]]) -> frozenset[str]:
+def _prefixes(models: Sequence[Sequence[Parameter]], plain: AbstractSet[str]) -> frozenset[str]:
     """First components behind which whole bare models stand: `bert`, `vision_model`."""
-    plain = {p.star for model in models for p in model}
     found: set[str] = set()
     for model in models:
         stars = {p.star for p in model}
@@ -186,12 +185,12 @@ def _prefixes(models: Sequence[Sequence[Parameter]]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _behind(table: Table, prefixes: frozenset[str]) -> Table:
-    """The table without those prefixes; a name that is there both ways keeps its own."""
+def _behind(table: Table, prefixes: frozenset[str], plain: AbstractSet[str]) -> Table:
+    """The table without those prefixes, where the rest is a name of the bare model."""
     result: Table = {}
     for (star, rank), entry in table.items():
         head, _, rest = star.partition(".")
-        result.setdefault((rest if head in prefixes and rest else star, rank), entry)
+        result.setdefault((rest if head in prefixes and rest in plain else star, rank), entry)
     return result
 
 
