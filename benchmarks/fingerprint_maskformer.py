@@ -1,8 +1,8 @@
 """The MaskFormer family of the development data, in three frameworks: every part of every listing.
 
 What is true is written in the data: configurations of the packages, settings of the original code, the experiment of
-the TensorFlow replication. A listing is right when all of its `ATTRIBUTES` are. The per-pixel baselines of the papers are no members and must not be called so. Listings of one
-model in several frameworks must be taken into the same parts.
+the TensorFlow replication. A listing is right when all of its `ATTRIBUTES` are. The per-pixel baselines of the papers
+are no members and must not be called so. Listings of one model in several frameworks must be taken into the same parts.
 """
 
 from __future__ import annotations
