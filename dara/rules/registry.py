@@ -39,6 +39,7 @@ from dara.rules.missing_data import MissingData
 from dara.rules.missing_evaluation import MissingEvaluation
 from dara.rules.missing_licence import MissingLicence
 from dara.rules.sibling_family import SiblingFamily
+from dara.rules.single_framework import SingleFramework
 from dara.rules.uninformative_name import UninformativeName
 from dara.rules.unknown_class import UnknownClass
 from dara.rules.unsafe_format import UnsafeFormat
@@ -81,6 +82,7 @@ _RULES: tuple[type[Rule], ...] = (
     MissingLicence,
     ContradictedMetadata,
     UnsafeFormat,
+    SingleFramework,
 )
 
 
