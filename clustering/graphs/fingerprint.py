@@ -3,17 +3,17 @@
 What each part needs, and what it ignores
 -----------------------------------------
 `structure`
-    Computed from shapes alone, never from a name. Needs the blocks to be contiguous, as they are in definition order
-    and in files sorted by name; order inside a block does not matter. Invariant to tensor names, container prefixes,
-    sizes (dimensions are symbols, refined by how layers share them) and the number of repeated blocks from two on.
-    Sensitive to direction (which axis of a layer shares a dimension with which axis of another), to a norm that gains
-    or loses its bias, to removed biases, to gating.
+    Made of shapes alone. Of the names it takes where they sort, which puts the tensors of a block side by side, and
+    nothing that they say: numbers in the same order give the same hash. So it is the same for a live module, the file
+    saved from it, and that file with its header in any order; without names the stored order stands for theirs, and
+    a file that has lost both names and order keeps its digest only. Invariant to container prefixes, to sizes
+    (dimensions are symbols, refined by how layers share them; sizes that happen to be equal are one dimension) and to
+    the number of repeated blocks from two on. Sensitive to direction (which axis of a layer shares a dimension with
+    which axis of another), to a norm that gains or loses its bias, to removed biases, to gating.
 `vocabulary`
     The set of starred names: containers stripped, indices starred.
 `digest`
-    Every shape with its count, nothing else: equal for a live module and the file saved from it, in whatever order a
-    format keeps its tensors. (`structure` is the same for definition order and for a file sorted by name in three of
-    four classes of the reference corpus; in the others the order inside blocks shows in how they fold.)
+    Every shape with its count, nothing else: equal in whatever order, and under whatever names, a file keeps them.
 `attributes["flow"]`
     Hash of the edges in definition (or traced) order: changes when the order or direction of edges changes. Kept apart
     from the digest, because a file sorted by name no longer has that order.
@@ -25,22 +25,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from clustering.family.tokens import main_width
-from clustering.graphs.fold import Motif, fold
+from clustering.graphs.fold import Motif
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of
+from clustering.graphs.order import folded
 from clustering.identity import Fingerprint
 from clustering.tensors import TensorListing
 
 if TYPE_CHECKING:
     import networkx as nx
 
-VERSION = "1"
+VERSION = "2"
+_UNCHANGED = "1"
+"""Version since which `digest` and `vocabulary` are made the same way, so that those of earlier runs still compare."""
 ROUNDS = 4
 """Refinement rounds; on the reference corpus colours are stable after three."""
+CHANNELS = 4
+"""Up to this many input channels of a convolution are those of an image (grey, colour, with depth), not a size."""
+KERNEL = 32
+"""Extents of kernels and patches end here (ViT-B/32); a longer third axis is a size, as in a table of positions."""
 
 Shape = tuple[int, ...]
 
@@ -49,9 +57,13 @@ def _hash(value: object) -> str:
     return blake2b(json.dumps(value, separators=(",", ":"), sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def _literal(size: int, axis: int) -> bool:
-    """Kernel extents and singleton axes are structure; every other size is a size."""
-    return axis >= 2 or (size == 1 and axis >= 1)
+def _literal(size: int, axis: int, rank: int, widths: AbstractSet[int]) -> bool:
+    """Kernel extents, input channels and singleton axes are structure; every other size is a size."""
+    if size == 1:
+        return axis >= 1 or rank >= 3
+    if axis == 1:
+        return rank >= 4 and size <= CHANNELS
+    return axis >= 2 and size <= KERNEL and size not in widths
 
 
 def _placed(motif: Motif, shapes: Sequence[Shape], path: str = "") -> list[tuple[str, Shape, int]]:
@@ -64,17 +76,19 @@ def _placed(motif: Motif, shapes: Sequence[Shape], path: str = "") -> list[tuple
 
 def _refine(rows: Sequence[tuple[str, Shape, int]]) -> list[str]:
     """Colours of the rows after refinement over shared dimensions."""
+    widths = {shape[0] for _, shape, _ in rows if len(shape) == 1}
+    literal = [[_literal(size, axis, len(shape), widths) for axis, size in enumerate(shape)] for _, shape, _ in rows]
     colour: dict[int, str] = {size: "d" for _, shape, _ in rows for size in shape}
     rows_colours: list[str] = []
     for _ in range(ROUNDS):
         rows_colours = [
-            _hash([path, count, [str(s) if _literal(s, a) else colour[s] for a, s in enumerate(shape)]])
-            for path, shape, count in rows
+            _hash([path, count, [str(s) if fixed else colour[s] for s, fixed in zip(shape, flags, strict=True)]])
+            for (path, shape, count), flags in zip(rows, literal, strict=True)
         ]
         seen: dict[int, list[str]] = {}
-        for own, (_, shape, _) in zip(rows_colours, rows, strict=True):
+        for own, (_, shape, _), flags in zip(rows_colours, rows, literal, strict=True):
             for axis, size in enumerate(shape):
-                if not _literal(size, axis):
+                if not flags[axis]:
                     # the pattern of axes with the same size tells a square layer from two that meet by chance
                     equal = [a for a, s in enumerate(shape) if s == size]
                     seen.setdefault(size, []).append(f"{own}:{axis}:{equal}")
@@ -84,12 +98,10 @@ def _refine(rows: Sequence[tuple[str, Shape, int]]) -> list[str]:
     return rows_colours
 
 
-def structure_hash(shapes: Sequence[Shape]) -> str:
-    """Hash of a sequence of shapes without its sizes; see the module's text."""
-    numbers: dict[Shape, int] = {}
-    motif = fold([numbers.setdefault(shape, len(numbers)) for shape in shapes])
-    rows = _placed(motif, list(numbers))
-    return _hash([VERSION, sorted(_refine(rows))])
+def structure_hash(parameters: Sequence[Parameter]) -> str:
+    """Hash of a model's parameters without their sizes; see the module's text."""
+    motif, shapes = folded(parameters)
+    return _hash([VERSION, sorted(_refine(_placed(motif, shapes)))])
 
 
 def flow_hash(graph: nx.DiGraph[int]) -> str:
@@ -118,10 +130,8 @@ def flow_hash(graph: nx.DiGraph[int]) -> str:
 def fingerprint(source: TensorListing | nx.DiGraph[int]) -> Fingerprint:
     """The fingerprint of a listing, or of a graph made by `clustering.graphs.model.model_graph`."""
     if isinstance(source, TensorListing):
-        parameters = fold_tied(parameters_of(source))
-        return _fingerprint([p.shape for p in parameters], (p.star for p in parameters), {})
-    pairs = _graph_parameters(source)
-    return _fingerprint([p.shape for p in pairs], (p.star for p in pairs), {"flow": flow_hash(source)})
+        return _fingerprint(fold_tied(parameters_of(source)), {})
+    return _fingerprint(_graph_parameters(source), {"flow": flow_hash(source)})
 
 
 def _graph_parameters(graph: nx.DiGraph[int]) -> tuple[Parameter, ...]:
@@ -146,8 +156,9 @@ def _graph_parameters(graph: nx.DiGraph[int]) -> tuple[Parameter, ...]:
     return fold_tied(tuple(parameters))
 
 
-def _fingerprint(shapes: list[Shape], stars: Iterable[str], extra: dict[str, Any]) -> Fingerprint:
-    structure = structure_hash(shapes)
+def _fingerprint(parameters: Sequence[Parameter], extra: dict[str, Any]) -> Fingerprint:
+    shapes = [p.shape for p in parameters]
+    structure = structure_hash(parameters)
     counts = Counter(shapes)
     exact = sorted((list(shape), number) for shape, number in counts.items())
     wide = [s for s in counts if len(s) == 2 and s[0] >= 4 * s[1] > 4]
@@ -160,9 +171,9 @@ def _fingerprint(shapes: list[Shape], stars: Iterable[str], extra: dict[str, Any
     }
     return Fingerprint(
         version=VERSION,
-        digest=_hash([VERSION, exact]),
+        digest=_hash([_UNCHANGED, exact]),
         structure=structure,
-        vocabulary=_hash([VERSION, sorted(set(stars))]),
+        vocabulary=_hash([_UNCHANGED, sorted({p.star for p in parameters})]),
         attributes=attributes,
     )
 

@@ -1,8 +1,8 @@
 """Folding of repeated blocks: a sequence of shapes as a nested multiset of motifs, without looking at names.
 
 A transformer of 12 layers and one of 24 differ in how often one stretch of shapes repeats. Folding replaces the
-repetition by one copy of the stretch. Order inside a motif is dropped (a file may be sorted by name while a live
-module is in definition order; blocks are contiguous either way), so a motif is a multiset.
+repetition by one copy of the stretch. Order inside a motif is dropped, so a motif is a multiset: names, where there
+are any, have put the blocks together (`clustering.graphs.order`), and what stands first inside one says nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 MIN_PERIOD = 5
 """Shorter stretches that repeat a few times are layers inside a block (query, key, value, output): kept as they are."""
 MANY = 6
-"""From this many repetitions on, stretches of any length are folded: experts, depthwise branches, code books."""
+"""From this many repetitions on, shorter stretches and those inside a block are folded too: experts, branches. A
+stretch of one symbol never is: how many equal vectors stand side by side depends on the order inside a block."""
 _GAPS = 8
 _PERIODS = 64
 _MAX_DEPTH = 6
@@ -31,6 +32,11 @@ class Motif:
     """(symbol, how often), ascending."""
     inner: tuple[Motif, ...]
     """Repeated stretches, each once, in canonical order."""
+
+    @property
+    def size(self) -> int:
+        """Symbols left after folding, with their counts."""
+        return sum(count for _, count in self.items) + sum(motif.size for motif in self.inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ def _best_run(sequence: NDArray[np.int64], *, inside: bool) -> _Run | None:
         start, length = _longest(sequence, period)
         times = (length + period) // period
         if times < 2 or (times < MANY and (inside or period < MIN_PERIOD)):
+            continue
+        if (sequence[start : start + period] == sequence[start]).all():
             continue
         if best is None or (length, -period) > (best[0], -best[1]):
             best = (length, period, _Run(start, period, times))

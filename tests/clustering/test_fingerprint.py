@@ -8,36 +8,16 @@ import networkx as nx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import as_listing, encoder_shapes, numbered
 
-from clustering.graphs.fingerprint import VERSION, fingerprint, flow_hash, structure_hash
+from clustering.graphs.fingerprint import VERSION, fingerprint, flow_hash
 from clustering.graphs.fold import fold
 from clustering.graphs.model import model_graph
 from clustering.tensors import Tensor, TensorListing
 
 
-def encoder(
-    depth: int = 4, width: int = 96, *, rms: bool = False, bias: bool = True, gated: bool = False, prefix: str = ""
-) -> TensorListing:
-    """A small post-norm encoder."""
-    rows: list[tuple[str, tuple[int, ...]]] = [("embeddings.word.weight", (width * 40, width))]
-    for block in range(depth):
-        base = f"encoder.layer.{block}"
-        for part in ("query", "key", "value", "output"):
-            rows.append((f"{base}.attention.{part}.weight", (width, width)))
-            if bias:
-                rows.append((f"{base}.attention.{part}.bias", (width,)))
-        rows.append((f"{base}.up.weight", (width * 4, width)))
-        if gated:
-            rows.append((f"{base}.gate.weight", (width * 4, width)))
-        rows.append((f"{base}.down.weight", (width, width * 4)))
-        rows.append((f"{base}.norm.weight", (width,)))
-        if not rms:
-            rows.append((f"{base}.norm.bias", (width,)))
-    return TensorListing(tuple(Tensor(prefix + name, shape, "F32") for name, shape in rows), "safetensors")
-
-
-def renumbered(listing: TensorListing) -> TensorListing:
-    return TensorListing(tuple(Tensor(f"t{n:05d}", t.shape, t.dtype) for n, t in enumerate(listing.tensors)), "x")
+def encoder(depth: int = 4, width: int = 96, *, prefix: str = "", **options: bool) -> TensorListing:
+    return as_listing({prefix + name: shape for name, shape in encoder_shapes(depth, width, **options).items()})
 
 
 @given(depth=st.integers(2, 30), width=st.integers(3, 40).map(lambda n: n * 16))
@@ -46,7 +26,7 @@ def test_structure_ignores_depth_size_and_names(depth: int, width: int) -> None:
     listing = encoder(depth, width)
     known = fingerprint(encoder()).structure
     assert fingerprint(listing).structure == known
-    assert fingerprint(renumbered(listing)).structure == known
+    assert fingerprint(numbered(listing)).structure == known
 
 
 @pytest.mark.parametrize("prefix", ["module.", "base_model.model.", "model.", "_orig_mod.module."])
@@ -57,7 +37,7 @@ def test_container_prefixes_change_nothing(prefix: str) -> None:
 
 @pytest.mark.parametrize("change", [{"rms": True}, {"bias": False}, {"gated": True}])
 def test_structure_sees_norm_bias_and_gate(change: dict[str, bool]) -> None:
-    assert fingerprint(encoder(**change)).structure != fingerprint(encoder()).structure  # type: ignore[arg-type]
+    assert fingerprint(encoder(**change)).structure != fingerprint(encoder()).structure
 
 
 def test_structure_sees_the_direction_of_a_layer() -> None:
@@ -73,7 +53,7 @@ def test_digest_tells_sizes_and_depths_apart() -> None:
 
 
 def test_vocabulary_changes_with_names_only() -> None:
-    one, other = fingerprint(encoder()), fingerprint(renumbered(encoder()))
+    one, other = fingerprint(encoder()), fingerprint(numbered(encoder()))
     assert one.structure == other.structure
     assert one.vocabulary != other.vocabulary
 
@@ -117,9 +97,16 @@ def test_flow_is_sensitive_to_direction_and_order() -> None:
     assert flow_hash(swapped) != flow_hash(graph)
 
 
-def test_known_value_is_stable_across_machines_and_versions() -> None:
-    assert VERSION == "1"
-    assert structure_hash([(64, 16), (16,), (16, 16), (16,)]) == "b2b3d7b3db64d44bc8f839e9de6e5904"
+def test_known_values_are_stable_across_machines_and_versions() -> None:
+    known = fingerprint(
+        as_listing({"up.weight": (64, 16), "up.bias": (64,), "out.weight": (16, 16), "out.bias": (16,)})
+    )
+    assert VERSION == "2"
+    assert (known.version, known.structure) == (VERSION, "34d03cce64692cec9335a1a0de391ec5")
+    assert (known.digest, known.vocabulary) == (
+        "2c790e05eb1e623b666ed07e57212855",
+        "af661c09e5ddd222fd368d3d25757b5b",
+    ), "as they were in version 1"
 
 
 @given(st.lists(st.integers(0, 6), max_size=80))
