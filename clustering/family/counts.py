@@ -1,0 +1,128 @@
+"""How deep a template must be: its depth variables from the counts of the shapes that its groups have found.
+
+A count is a constant plus multiples of depth variables, and must be what was observed. Most variables share no shape
+with another one, so the system falls into small parts that are solved, and remembered, by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Row = tuple[float, tuple[tuple[int, int], ...]]
+"""Observed count without the constants, and (variable, factor) ascending; at least one."""
+
+_REWEIGHTINGS = 3
+_RIDGE = 1e-9
+_EXACT = 1e-4
+_ROUNDS = 3
+
+
+def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float, ...]]) -> list[float]:
+    """Values of the depth variables, by reweighted least squares (towards least absolute differences).
+
+    Counts need no rounding: an exact explanation is a solution without residue, and only the residue is judged.
+
+    Args:
+        rows: one per observed shape that a group with a depth has found.
+        depths: number of variables.
+        remembered: solutions of systems that were met before; added to.
+
+    Returns:
+        (depths,), each at least 1: a class has at least one block of each kind that its layout has.
+    """
+    solution = [1.0] * depths
+    alone: dict[int, list[tuple[int, float]]] = {}
+    joined: list[Row] = []
+    for wanted, terms in rows:
+        if len(terms) == 1:
+            alone.setdefault(terms[0][0], []).append((terms[0][1], wanted))
+        else:
+            joined.append((wanted, terms))
+    for variables, together in _parts(joined):
+        for variable in variables:
+            together += [(wanted, ((variable, factor),)) for factor, wanted in alone.pop(variable, ())]
+        number = {variable: n for n, variable in enumerate(variables)}
+        key = tuple((wanted, tuple((number[v], factor) for v, factor in terms)) for wanted, terms in together)
+        found = remembered.get(key)
+        if found is None:
+            found = remembered[key] = _several(key, len(variables))
+        for variable, value in zip(variables, found, strict=True):
+            solution[variable] = max(1.0, value)
+    for variable, points in alone.items():
+        value = points[0][1] / points[0][0]
+        if any(wanted != factor * value for factor, wanted in points):  # mostly all agree
+            one = tuple(points)
+            known = remembered.get(one)
+            if known is None:
+                known = remembered[one] = (_single(one),)
+            value = known[0]
+        solution[variable] = max(1.0, value)
+    return solution
+
+
+def _parts(joined: Sequence[Row]) -> list[tuple[tuple[int, ...], list[Row]]]:
+    """Rows that share variables, with these variables ascending."""
+    parts: list[tuple[set[int], list[Row]]] = []
+    for row in joined:
+        variables = {variable for variable, _ in row[1]}
+        rows = [row]
+        apart: list[tuple[set[int], list[Row]]] = []
+        for known, members in parts:
+            if known & variables:
+                variables |= known
+                rows = members + rows
+            else:
+                apart.append((known, members))
+        parts = [*apart, (variables, rows)]
+    return [(tuple(sorted(variables)), rows) for variables, rows in parts]
+
+
+def _single(points: Sequence[tuple[int, float]]) -> float:
+    """The value of one variable from (factor, wanted)."""
+    weights = [1.0] * len(points)
+    value = 0.0
+    for turn in range(_REWEIGHTINGS + 1):
+        square = sum(w * factor * factor for w, (factor, _) in zip(weights, points, strict=True))
+        value = sum(w * factor * wanted for w, (factor, wanted) in zip(weights, points, strict=True))
+        value /= square + _RIDGE
+        if value < -_EXACT:
+            value = 0.0
+        residues = [abs(wanted - factor * value) for factor, wanted in points]
+        if turn == _REWEIGHTINGS or sum(residues) < _EXACT:
+            break
+        weights = [1.0 / max(residue, 0.1) for residue in residues]
+    return value
+
+
+def _several(rows: Sequence[Row], variables: int) -> tuple[float, ...]:
+    """The values of variables that share shapes."""
+    import numpy as np
+
+    matrix = np.zeros((len(rows), variables))
+    for number, (_, terms) in enumerate(rows):
+        for variable, factor in terms:
+            matrix[number, variable] += factor
+    wanted = np.array([count for count, _ in rows], dtype=float)
+    weights = np.ones(len(rows))
+    solution = np.zeros(variables)
+    for turn in range(_REWEIGHTINGS + 1):
+        free = np.ones(variables, dtype=bool)
+        for _ in range(_ROUNDS):
+            if not free.any():
+                break
+            # normal equations with a trace of ridge: tens of variables at most, and several times faster than an SVD
+            part = matrix[:, free] * weights[:, None]
+            square = part.T @ part
+            square.flat[:: len(square) + 1] += _RIDGE
+            found = np.linalg.solve(square, part.T @ (wanted * weights))
+            solution[:] = 0.0
+            solution[free] = found
+            if (found >= -_EXACT).all():
+                break
+            free &= solution > 0
+        residue = np.abs(wanted - matrix @ solution)
+        if turn == _REWEIGHTINGS or residue.sum() < _EXACT:
+            break
+        weights = 1.0 / np.sqrt(np.maximum(residue, 0.1))
+    return tuple(solution.tolist())

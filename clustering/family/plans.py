@@ -1,0 +1,135 @@
+"""A template prepared for the search: groups in the order in which they are matched, shapes as shared patterns.
+
+The templates of a corpus are made of few symbolic shapes: `(a, b)`, `(a,)`, `(a, b, 1, 1)` and some hundred more serve
+a hundred thousand groups. What a pattern can be in one package is therefore worked out once per package, and looked up
+by all templates (`clustering.family.observed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
+from typing import Any
+
+from clustering.family.templates import Group, Template
+from clustering.graphs.symbols import Expr
+
+_START = 9
+"""What a group costs that would start a second island of variables, while others share one that is known."""
+
+
+class Pattern:
+    """A symbolic shape whose variables are numbered by first appearance; one object per shape, compared by identity."""
+
+    __slots__ = ("dims", "width")
+
+    def __init__(self, dims: tuple[Expr, ...], width: int) -> None:
+        self.dims = dims
+        self.width = width
+        """Number of variables."""
+
+
+@cache
+def _pattern(dims: tuple[Expr, ...], width: int) -> Pattern:
+    return Pattern(dims, width)
+
+
+def _constant(_: Sequence[int | None]) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One group, as the search needs it."""
+
+    pattern: Pattern
+    variables: tuple[int, ...]
+    """Of the template, by the pattern's numbers."""
+    known: Callable[[Sequence[int | None]], Any]
+    """From the sizes of a state to the key of the pattern: the value of the only variable, or a tuple of values."""
+    usual: tuple[int, ...]
+    """The library's default of each variable."""
+    typical: float
+    limit: int | None
+    """How often a table occurs; None for groups whose count depends on a depth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A template's groups, prepared."""
+
+    groups: tuple[Step, ...]
+    """In the template's order."""
+    order: tuple[int, ...]
+    """Numbers of the groups in the order in which they are matched."""
+    counts: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+    """Per group the constant and the (depth variable, factor) of its count."""
+    tables: tuple[tuple[int, int, tuple[int, ...]], ...]
+    """(group, its only table variable, groups that have this variable)."""
+    pairs: float
+    """Share of all adjacent pairs that `Template.follows` lists."""
+
+
+def prepare(group: Group, usual: Sequence[int]) -> Step:
+    """The group's pattern, and its place among the template's variables."""
+    numbers: dict[int, int] = {}
+    dims = tuple(
+        Expr(dim.const, tuple((numbers.setdefault(variable, len(numbers)), factor) for variable, factor in dim.terms))
+        for dim in group.dims
+    )
+    variables = tuple(numbers)
+    return Step(
+        _pattern(dims, len(variables)),
+        variables,
+        itemgetter(*variables) if variables else _constant,
+        tuple(usual[variable] for variable in variables),
+        group.typical,
+        # a table occurs once: a repeated shape is rather something else
+        None if group.count.terms else group.count.const,
+    )
+
+
+def plan(template: Template) -> Plan:
+    """Prepares a template."""
+    groups = tuple(prepare(group, template.usual) for group in template.groups)
+    tables = template.tables()
+    having: dict[int, list[int]] = {}
+    for number, step in enumerate(groups):
+        for variable in step.variables:
+            having.setdefault(variable, []).append(number)
+    settled: list[tuple[int, int, tuple[int, ...]]] = []
+    for number, step in enumerate(groups):
+        fresh = [variable for variable in step.variables if variable in tables]
+        if len(fresh) == 1:
+            settled.append((number, fresh[0], tuple(having[fresh[0]])))
+    whole = 0.0
+    for _, _, share in template.follows:
+        whole += share
+    return Plan(
+        groups,
+        _matching_order(groups, having),
+        tuple((group.count.const, group.count.terms) for group in template.groups),
+        tuple(settled),
+        whole,
+    )
+
+
+def _matching_order(groups: Sequence[Step], having: dict[int, list[int]]) -> tuple[int, ...]:
+    """Few new variables first, heavy first."""
+    new = [len(step.variables) for step in groups]
+    left = set(range(len(groups)))
+    known: set[int] = set()
+    order: list[int] = []
+    while left:
+        start = 0 if known else _START
+        best = min(left, key=lambda n: (new[n] or start, -groups[n].typical, n))
+        left.remove(best)
+        order.append(best)
+        for variable in groups[best].variables:
+            if variable not in known:
+                known.add(variable)
+                for number in having[variable]:
+                    new[number] -= 1
+    return tuple(order)
