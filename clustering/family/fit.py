@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from clustering.family.calibrate import EXACT
 from clustering.family.scorer import FamilyScorer
 from clustering.family.unify import Observed, plan, unify
 from clustering.family.vocabulary import NameMatcher
+from clustering.family.wholes import counted
 from clustering.graphs.layers import fold_tied, parameters_of, roots_of
 from clustering.tensors import TensorListing
 
@@ -22,7 +24,8 @@ class FamilyFit:
 
     overlap: float
     """1.0 when a class of the family has exactly these tensors at some sizes, less for each that is unexplained or
-    missing (see `family_unify.Fit.overlap`)."""
+    missing (see `family_unify.Fit.overlap`); also 1.0 when all names are the family's, in shapes that agree, though the
+    layout is one that the reference corpus does not hold (`family.unions`)."""
     names: float
     """Agreement of the tensor names with the family's, 0 to 1."""
 
@@ -44,6 +47,7 @@ def family_fits(scorer: FamilyScorer, listing: TensorListing, families: tuple[st
         return {}
     names = _matcher(scorer).scores({parameter.star for parameter in folded} | roots_of(parameters))
     observed = Observed([parameter.shape for parameter in folded])
+    held = counted(folded)
     owners = index.layout_family.tolist()
     found: dict[str, FamilyFit] = {}
     for family in families:
@@ -53,6 +57,9 @@ def family_fits(scorer: FamilyScorer, listing: TensorListing, families: tuple[st
         layouts = [layout for layout, owner in enumerate(owners) if owner == number]
         templates = sorted({int(index.layout_template[layout]) for layout in layouts})
         overlap = max((_overlap(scorer, template, observed) for template in templates), default=0.0)
+        union = scorer.wholes.union(number)
+        if union is not None and overlap < EXACT:
+            overlap = max(overlap, union.explained(held))
         found[family] = FamilyFit(overlap, max((float(names[layout]) for layout in layouts), default=0.0))
     return found
 

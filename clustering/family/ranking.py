@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from clustering.family.calibrate import EXACT, IN_ORDER, Evidence
 from clustering.family.unify import Fit
@@ -106,18 +107,28 @@ def joint(candidate: Candidate) -> float:
 
 
 def rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:
-    """By score; among equal scores by order, where the stored order is informative, then by exact sizes and prior."""
+    """Best first: by score, then by order where the stored order is informative.
+
+    Among what is still equal, families by exact sizes and prior, and the classes of a family by names and shapes.
+    """
     if not found:
         return []
-    top = round(max(score(c) for c in found), 6)
-    best = max(c.fit.order for c in found if c.fit is not None and round(score(c), 6) == top)
+    scores = [round(score(c), 6) for c in found]
+    top = max(scores)
+    best = max((c.fit.order for c, s in zip(found, scores, strict=True) if c.fit is not None and s == top), default=0.0)
     floor = best - _ORDER_SLACK if best >= IN_ORDER else 0.0
+    evidence: dict[tuple[str, float], float] = {}
+    for candidate, value in zip(found, scores, strict=True):
+        place = candidate.family, value
+        evidence[place] = max(evidence.get(place, -inf), candidate.exact + candidate.prior)
 
-    def key(candidate: Candidate) -> tuple[float, bool, float, str, int, str]:
-        disordered = candidate.fit is not None and candidate.fit.order < floor
-        evidence = candidate.exact + candidate.prior
+    def key(entry: tuple[Candidate, float]) -> tuple[float | bool | str | int, ...]:
+        candidate, value = entry
+        fit = candidate.fit
+        disordered = fit is not None and not candidate.whole and fit.order < floor
         head = next((n for n, end in enumerate(HEADS) if candidate.class_name.endswith(end)), len(HEADS))
-        order = (-round(score(candidate), 6), disordered, -round(evidence, 6))
-        return (*order, candidate.family, head, candidate.class_name)
+        family = (-value, disordered, -round(evidence[candidate.family, value], 6), candidate.family)
+        own = (-round(candidate.names, 3), -round(fit.overlap, 3) if fit is not None else 0.0)
+        return (*family, *own, -round(candidate.exact + candidate.prior, 6), head, candidate.class_name)
 
-    return sorted(found, key=key)
+    return [candidate for candidate, _ in sorted(zip(found, scores, strict=True), key=key)]

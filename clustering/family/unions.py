@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from clustering.family.templates import Table, slots_of
 from clustering.graphs.layers import Parameter
-from clustering.graphs.symbols import Expr, express
+from clustering.graphs.symbols import MIN_DISTINCT, Column, Expr, express
 
 MOST_MODELS = 32
 """Models of a family whose sizes are compared; further ones are looked at only when they hold names that these lack."""
@@ -25,6 +25,10 @@ MOST_NAMES = 1_500
 _WRAPPED = 0.6
 """Share of a model's names that stand under the prefix of its bare model (`bert.`, `vision_model.`), at least."""
 _PASSES = 3
+_LEFT_OUT = 0.98
+"""What is left of an explanation for each top-level part that is missing though the corpus always has it."""
+ANY = Expr(0)
+"""A size of which the corpus shows no relation to others: any number may stand there."""
 
 Shape = tuple[int, ...]
 Dims = tuple[Expr, ...]
@@ -41,7 +45,8 @@ class Union:
     kind: Mapping[str, int]
     """Names that always come together are of one kind."""
     implied: tuple[tuple[int, ...], ...]
-    """Per kind the kinds that were there whenever it was, itself included."""
+    """Per kind the kinds that were there whenever it was, itself included; of a kind that was seen in one or two
+    layouts only what all models have, since what came with it may be an accident."""
 
     def find(self, star: str) -> str | None:
         """The name under which the union knows a starred name: as it is, or behind a prefix."""
@@ -64,10 +69,16 @@ class Union:
         known = [(found, shape, number) for star, shape, number in held if (found := self.find(star)) is not None]
         if not known or not total:
             return 0.0
-        there = {star for star, _, _ in known}
+        return self._agreeing(known) / total * self._present({star for star, _, _ in known})
+
+    def _present(self, there: AbstractSet[str]) -> float:
+        """Share of the names that should be there; a tower or table that is left out as a whole counts little."""
         needed = {kind for star in there for kind in self.implied[self.kind[star]]}
-        wanted = sum(kind in needed for kind in self.kind.values())
-        return self._agreeing(known) / total * len(there) / max(len(there), wanted)
+        heads = {star.partition(".")[0] for star in there}
+        absent = [star for star, kind in self.kind.items() if kind in needed and star not in there]
+        inside = sum(star.partition(".")[0] in heads for star in absent)
+        whole = {star.partition(".")[0] for star in absent} - heads
+        return len(there) / (len(there) + inside) * _LEFT_OUT ** len(whole)
 
     def _agreeing(self, known: Sequence[tuple[str, Shape, int]]) -> int:
         """Tensors whose shapes agree under one assignment of sizes, which the most frequent shapes settle first."""
@@ -109,7 +120,7 @@ def _possible(dims: Dims, shape: Shape, sizes: Sequence[int | None]) -> bool:
             known = sizes[variable]
             if rest or value <= 0 or (known is not None and known != value):
                 return False
-        else:
+        elif expr.terms:
             known = expr.value(sizes)
             if known is not None and known != size:
                 return False
@@ -146,7 +157,8 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
     ]
     weights = [next(t[slot][1] for t in tables if slot in t) for slot, _ in places]
     exprs, sizes = express(columns, weights)
-    exprs, sizes = _free(exprs, sizes)
+    # equal at one or two sizes only may be an accident: with the names known, nothing is lost by not insisting
+    exprs = [e if _varied(c) else ANY for e, c in zip(exprs, columns, strict=True)]
     dims: dict[tuple[str, int], list[Expr]] = {slot: [] for slot in slots}
     for (slot, _), expr in zip(places, exprs, strict=True):
         dims[slot].append(expr)
@@ -155,24 +167,22 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
         shapes[star] = tuple(dict.fromkeys((*shapes.get(star, ()), tuple(found))))
     patterns = sorted(set(presence.values()))
     numbers = {pattern: n for n, pattern in enumerate(patterns)}
-    implied = tuple(tuple(n for n, b in enumerate(patterns) if a & b == a) for a in patterns)
+    layouts = {frozenset(star for star, _ in table): number for number, table in enumerate(tables)}
+    implied = tuple(tuple(_implied(a, patterns, layouts.values(), len(tables))) for a in patterns)
     return Union(sizes, shapes, {star: numbers[pattern] for star, pattern in presence.items()}, implied)
 
 
-_SMALL = 16
-"""Constants up to this are kernel sizes and type counts (`clustering.family.templates.HARD_CONSTANT`)."""
+def _implied(pattern: int, patterns: Sequence[int], layouts: Iterable[int], models: int) -> Iterator[int]:
+    """Kinds that come with a kind: those of all models, and what it was seen with in several layouts."""
+    known = sum(pattern >> number & 1 for number in layouts) >= MIN_DISTINCT
+    always = (1 << models) - 1
+    for number, other in enumerate(patterns):
+        if other in {pattern, always} or (known and pattern & other == pattern):
+            yield number
 
 
-def _free(exprs: Iterable[Expr], sizes: int) -> tuple[list[Expr], int]:
-    """Large constants are sizes that the corpus did not vary: a variable for every place."""
-    result: list[Expr] = []
-    for expr in exprs:
-        if expr.terms or expr.const <= _SMALL:
-            result.append(expr)
-        else:
-            result.append(Expr(0, ((sizes, 1),)))
-            sizes += 1
-    return result, sizes
+def _varied(column: Column) -> bool:
+    return len({size for size in column if size is not None}) >= MIN_DISTINCT
 
 
 def _prefixes(models: Sequence[Sequence[Parameter]], plain: AbstractSet[str]) -> frozenset[str]:
