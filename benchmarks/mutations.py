@@ -82,7 +82,7 @@ def _swap(parsed: ParsedName, claim: Claim, word: str) -> str | None:
 
 def _arbitrary(parsed: ParsedName, subject: Subject) -> bool:
     """Whether the package says that its dimensions are no model's: a fixture, or resized on purpose."""
-    named = replace(subject, parsed=parsed)
+    named = subject.under(parsed)
     return is_toy(named) or resized_on_purpose(named)
 
 

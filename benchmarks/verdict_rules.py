@@ -60,7 +60,7 @@ class Tally:
 
     def add_change(self, code: str, owner: str, *, found: bool) -> None:
         """One change that a rule is about."""
-        _add(self.changes[code], owner, found)
+        add(self.changes[code], owner, found)
 
     def add_real(self, results: Iterable[tuple[Case, Outcomes]]) -> None:
         """Labelled packages with what every rule said of them; those that claim nothing checkable are left out."""
@@ -69,10 +69,10 @@ class Tally:
                 continue
             codes = {finding.code for finding in accusations(outcomes)}
             for code in codes:
-                _add(self.accused[code], owner_of(case.name), bool(case.mismatch))
+                add(self.accused[code], owner_of(case.name), bool(case.mismatch))
             if not case.mismatch:
                 for rule in all_rules():
-                    _add(self.truthful[rule.code], owner_of(case.name), rule.code in codes)
+                    add(self.truthful[rule.code], owner_of(case.name), rule.code in codes)
                 for finding in outcomes.findings:
                     self.reported[finding.code] += 1
 
@@ -82,7 +82,7 @@ class Tally:
 
     def _of(self, code: str) -> dict[str, Any]:
         changes, accused, truthful = self.changes[code], self.accused[code], self.truthful[code]
-        made, true_, named = _sum(changes), _sum(accused), _sum(truthful)
+        made, true_, named = total(changes), total(accused), total(truthful)
         return {
             "changes": made[1],
             "found": _share(made),
@@ -119,12 +119,14 @@ def rows(figures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
 HEADS = ("rule", "recall", "95 %", "changes", "precision", "95 %", "accused", "false", "95 %")
 
 
-def _add(counts: Counts, owner: str, hit: bool) -> None:
+def add(counts: Counts, owner: str, hit: bool) -> None:
+    """Counts one observation of an owner."""
     top, bottom = counts.get(owner, (0, 0))
     counts[owner] = (top + hit, bottom + 1)
 
 
-def _sum(counts: Counts) -> tuple[int, int]:
+def total(counts: Counts) -> tuple[int, int]:
+    """How many of how many, over all owners."""
     return sum(pair[0] for pair in counts.values()), sum(pair[1] for pair in counts.values())
 
 

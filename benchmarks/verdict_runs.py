@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from benchmarks.verdict_data import Case
@@ -14,6 +13,14 @@ from dara.engine import run
 from dara.findings import Confidence, Finding, Outcomes, Severity
 from dara.rules.registry import all_rules
 from dara.subject import Subject
+from naming.records import ParsedName
+
+
+@lru_cache(maxsize=65536)
+def _parsed(name: str) -> ParsedName:
+    from naming import parse_name
+
+    return parse_name(name)
 
 
 @cache
@@ -59,9 +66,7 @@ def subject_of(case: Case, *, build_graphs: bool = False) -> Subject:
 
 def judge(subject: Subject, name: str) -> Outcomes:
     """Every outcome for a package under a name."""
-    from naming import parse_name
-
-    return run(all_rules(), replace(subject, parsed=parse_name(name)))
+    return run(all_rules(), subject.under(_parsed(name)))
 
 
 def accusations(outcomes: Outcomes) -> tuple[Finding, ...]:

@@ -15,17 +15,19 @@ import random
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
 from benchmarks.mutations import RENAMES, Mutation, harmless, swapped
+from benchmarks.verdict_cache import SubjectCache, state_of
 from benchmarks.verdict_data import DATA, Case, family_cases, hub_cases
 from benchmarks.verdict_rules import HEADS, Tally, owner_of, rows
-from benchmarks.verdict_runs import accusations, declared_subject, judge, kinship, subject_of, table
+from benchmarks.verdict_runs import accusations, declared_subject, judge, kinship, table
 from clustering.facts import Facts
 from clustering.tensors import Tensor, TensorListing
 from dara.findings import Outcomes, Severity
@@ -36,12 +38,8 @@ SURE: Final = 0.8
 """Labels that the judge was less sure of are left out."""
 
 
-def maskformer_subjects() -> Iterator[tuple[str, Subject]]:
+def maskformer_subjects(kept: SubjectCache) -> Iterator[tuple[str, Subject]]:
     """Real MaskFormer-like packages with the tensors of their published weights."""
-    from clustering.declared.config import declared_facts
-    from clustering.measured.listing import measured_facts
-    from clustering.parts.decompose import decompose
-
     folder = DATA / "maskformer"
     if not folder.is_dir():
         return
@@ -50,31 +48,37 @@ def maskformer_subjects() -> Iterator[tuple[str, Subject]]:
         path = folder / "hf_tensors" / (row["repo_id"].replace("/", "__") + ".json.gz")
         if not path.exists():
             continue
-        with gzip.open(path, "rt", encoding="utf-8") as stream:
-            rows = json.load(stream)
-        listing = TensorListing(
-            tuple(Tensor(name, tuple(shape), "F32", file="model.safetensors") for name, shape, _ in rows["tensors"]),
-            "safetensors",
-        )
-        reference = kinship()
-        yield (
-            row["repo_id"],
-            Subject(
-                facts=Facts((*declared_facts(row["config"]), *measured_facts(listing))),
-                config=row["config"],
-                listing=listing,
-                identification=reference.identify(listing) if reference is not None else None,
-                parts=decompose(listing, row["config"]),
-                kinship=reference,
-                files=("config.json", "model.safetensors"),
-            ),
-        )
+        content = line + state_of(path)
+        yield row["repo_id"], kept.get(row["repo_id"], content, partial(_maskformer, row["config"], path))
 
 
-def truthful(packages: Path | None) -> list[tuple[str, Subject]]:
+def _maskformer(config: Mapping[str, Any], path: Path) -> Subject:
+    from clustering.declared.config import declared_facts
+    from clustering.measured.listing import measured_facts
+    from clustering.parts.decompose import decompose
+
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        rows = json.load(stream)
+    listing = TensorListing(
+        tuple(Tensor(name, tuple(shape), "F32", file="model.safetensors") for name, shape, _ in rows["tensors"]),
+        "safetensors",
+    )
+    reference = kinship()
+    return Subject(
+        facts=Facts((*declared_facts(config), *measured_facts(listing))),
+        config=config,
+        listing=listing,
+        identification=reference.identify(listing) if reference is not None else None,
+        parts=decompose(listing, config),
+        kinship=reference,
+        files=("config.json", "model.safetensors"),
+    )
+
+
+def truthful(packages: Path | None, kept: SubjectCache) -> list[tuple[str, Subject]]:
     """Packages whose names hold by the judge, with what their files tell."""
-    found = [(case.name, subject_of(case)) for case in hub_cases(packages) if case.mismatch is False]
-    return [*found, *maskformer_subjects()]
+    found = [(case.name, kept.measured(case)) for case in hub_cases(packages) if case.mismatch is False]
+    return [*found, *maskformer_subjects(kept)]
 
 
 def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> list[Mutation]:
@@ -112,12 +116,14 @@ def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> lis
     return chosen
 
 
-def real_results(packages: list[tuple[str, Subject]], folder: Path | None) -> Iterator[tuple[Case, Outcomes]]:
+def real_results(
+    packages: list[tuple[str, Subject]], folder: Path | None, kept: SubjectCache
+) -> Iterator[tuple[Case, Outcomes]]:
     """Every labelled package with what the rules say of it; packages that were measured already are not read again."""
     known = dict(packages)
     for case in hub_cases(folder):
         if case.mismatch is not None:
-            yield case, judge(known.get(case.name) or subject_of(case), case.name)
+            yield case, judge(known.get(case.name) or kept.measured(case), case.name)
     for name, subject in packages[sum(case.mismatch is False for case in hub_cases(folder)) :]:
         yield Case(name, {}, False, "maskformer"), judge(subject, name)
     for case in family_cases():
@@ -140,7 +146,8 @@ def mutation_figures(
     total: Counter[str] = Counter()
     sources: dict[str, set[str]] = defaultdict(set)
     missed: dict[str, Mutation] = {}
-    for mutation in sorted(mutations(packages, count, seed), key=lambda item: id(item.subject)):
+    # Changes of one graph together: what was asked of the last few graphs is remembered.
+    for mutation in sorted(mutations(packages, count, seed), key=lambda item: (id(item.subject.listing), item.name)):
         found = accusations(judge(mutation.subject, mutation.name))
         total[mutation.kind] += 1
         sources[mutation.kind].add(mutation.origin)
@@ -228,16 +235,20 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--list", action="store_true", help="list every miss once")
+    parser.add_argument("--keep", type=Path, help="folder for measured packages, so that a second run measures none")
     parser.add_argument("--write", type=Path, help="file for the figures of each rule, as JSON")
     args = parser.parse_args()
     naive_figures()
-    packages = truthful(args.packages)
+    kept = SubjectCache(args.keep)
+    start = time.perf_counter()
+    packages = truthful(args.packages, kept)
+    print(f"{len(packages)} packages measured in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     if not packages:
         from benchmarks.verdict_data import generated_cases
 
         packages = [(case.name, declared_subject(case.config)) for case in generated_cases() if case.mismatch is False]
     tally = Tally()
-    tally.add_real(real_results(packages, args.packages))
+    tally.add_real(real_results(packages, args.packages, kept))
     mutation_figures(packages, args.count, args.seed, tally, listing=args.list)
     figures = tally.figures()
     print("\neach rule: changes found, precision on labelled packages, true names accused; intervals by owner")

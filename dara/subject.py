@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clustering.facts import Facts
@@ -49,7 +49,14 @@ class Subject:
     hub: HubMetadata | None = None
     """What the hub says of the package (tags, pipeline_tag, library_name ...); None for a package on disk."""
     derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
-    """What rules worked out from the rest, kept so that several rules work it out once. A changed copy starts empty."""
+    """What rules worked out from the files, whatever the name, kept so that it is worked out once. A changed copy
+    starts empty, but for one made by `under`."""
+
+    def under(self, parsed: ParsedName | None) -> Subject:
+        """The same package under another name; what was worked out from its files is shared."""
+        named = replace(self, parsed=parsed)
+        object.__setattr__(named, "derived", self.derived)  # a field of a frozen class that no constructor takes
+        return named
 
     def claims(self, kind: str) -> tuple[Claim, ...]:
         """Claims of one kind that the name makes; none when the name is not known."""

@@ -35,7 +35,7 @@ def propose(package: Package, report: AuditReport, subject: Subject, rules: Sequ
     """
 
     def under(parsed: ParsedName) -> Outcomes:
-        return run(rules, replace(subject, parsed=parsed))
+        return run(rules, subject.under(parsed))
 
     wrong = [item for item in accusations(report.outcomes) if item.claim is not None and item.code not in _OF_CARDS]
     new_name, open_ = rename(report, wrong, under, accusations)
