@@ -8,6 +8,7 @@ from typing import Final
 
 from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
+from dara.rules.common.tables import table
 from dara.rules.common.wording import listed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
@@ -24,7 +25,8 @@ class ContradictedDataset(Rule):
 
     ## How it is checked
     Data sets in the name are compared with the `datasets` field of the card, without owner, case and separators; a
-    name inside a longer one counts as the same. Cards are often incomplete, so this is a note.
+    name inside a longer one counts as the same, and so does the collection that it is a part of (`mnli` for a card that
+    lists `glue`). Cards are often incomplete, so this is a note.
 
     ## Example
     `someone/roberta-base-squad2` whose card says `datasets: [imdb]`.
@@ -72,4 +74,10 @@ def _words(value: object, text: str) -> tuple[str, ...]:
 
 
 def _same(first: str, second: str) -> bool:
-    return bool(first) and bool(second) and (first in second or second in first or first[:6] == second[:6])
+    """Whether the card's name (second) is that of the data that the package's name (first) states."""
+    if not first or not second:
+        return False
+    if first in second or second in first or first[:6] == second[:6]:
+        return True
+    data = table("datasets")
+    return first in data["collections"].get(second, ()) or second in data["same"].get(first, ())
