@@ -79,6 +79,8 @@ def find_twins(scorer: FamilyScorer) -> dict[str, list[str]]:
         shapes = instance(template)
         if len(shapes) < _MIN_TENSORS:
             continue
+        for family in families:  # a shared template needs no search to explain itself
+            explains[family] |= families
         for other, fit in scorer.explain(Observed(shapes), set(owners), _NEAR).items():
             if fit.overlap >= EXACT:
                 for family in families:
