@@ -10,13 +10,13 @@ templates with the same patterns find it ready (`clustering.family.observed`).
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter, eq, itemgetter
-from typing import Any
 
 from clustering.family.counts import Row, solve_depths
-from clustering.family.observed import Observed, Shape
+from clustering.family.observed import ABSENT, Choice, Observed, Shape
 from clustering.family.plans import Plan, Step, plan
 from clustering.family.templates import Template
 
@@ -32,6 +32,8 @@ _BENT = 0.5  # what a tensor costs that differs from the template in a kernel si
 _ORDER_FROM = 0.6  # below this overlap the order says nothing
 _EXACT = 1e-4
 _USUAL = 0.02  # share of a group's weight that agreeing with the library's default size adds: only breaks ties
+
+_ROUNDING = 1e-9  # far above what sums of shares lose, far below what they differ by
 
 Sizes = tuple[int | None, ...]
 
@@ -70,6 +72,7 @@ class _State:
 
 
 _score = attrgetter("score")
+_by_score = itemgetter(0, 1, 2)
 
 
 def unify(template: Template, plan: Plan, observed: Observed, beam: int = BEAM) -> Fit:
@@ -91,96 +94,132 @@ def unify(template: Template, plan: Plan, observed: Observed, beam: int = BEAM) 
     return best
 
 
-def _search(  # noqa: PLR0912  # the innermost loop of identification: calls would cost more than they hold
-    template: Template, plan: Plan, observed: Observed, beam: int
-) -> list[_State]:
+def _search(template: Template, plan: Plan, observed: Observed, beam: int) -> list[_State]:
     """The best assignments, best first."""
     states = [_State(0.0, (None,) * template.sizes, {})]
     shares = observed.shares
     for number in plan.order:
         step = plan.groups[number]
-        pattern, known, typical = step.pattern, step.known, step.typical
+        known, typical = step.known, step.typical
         most = _CLAIM * typical
-        readings = observed.readings(pattern)
-        grown: list[tuple[float, _State, int, Any]] = []  # score, state, shape to claim or -1, what it assigns
-        branches = False
-        for state in states:
+        readings = observed.readings(step.pattern)
+        open_: list[tuple[int, _State, tuple[Choice, ...]]] = []
+        for rank, state in enumerate(states):
             key = known(state.sizes)
             reading = readings.get(key)
             if reading is None:
-                reading = observed.read(pattern, key)
-            if type(reading) is int:
-                if reading < 0:
-                    state.score -= typical
-                else:
-                    left = state.left
-                    rest = left.get(reading)
-                    if rest is None:
-                        rest = shares[reading]
-                    if rest > most:
-                        left[reading] = rest - most
-                        state.score += most
-                    else:
-                        left[reading] = 0.0
-                        state.score += rest
-                grown.append((state.score, state, -1, ()))
-                continue
-            branches = True
-            grown.append((state.score - typical, state, -1, ()))
-            score, left = state.score, state.left
-            for place, fresh in reading:  # type: ignore[union-attr]  # no int here
-                rest = left.get(place)
+                reading = observed.read(step.pattern, key)
+            if type(reading) is tuple:
+                open_.append((rank, state, reading))
+            elif reading == ABSENT:
+                state.score -= typical
+            else:
+                left = state.left
+                rest = left.get(reading)  # type: ignore[arg-type]  # an int
                 if rest is None:
-                    rest = shares[place]
-                gain = score + min(rest, most) + _bonus(step, place, fresh, observed)
-                grown.append((gain, state, place, fresh))
-        if branches:
-            states = _best_of(grown, step, shares, beam)
+                    rest = shares[reading]  # type: ignore[index]  # an int
+                share = rest if rest < most else most  # noqa: FURB136  # the innermost loop of identification
+                left[reading] = rest - share  # type: ignore[index]  # an int
+                state.score += share
+        if open_:
+            states = _branch(states, open_, step, observed, beam)
         else:
             states.sort(key=_score, reverse=True)  # stable
     return states
 
 
-def _bonus(step: Step, place: int, fresh: Sequence[tuple[int, int]], observed: Observed) -> float:
-    """For sizes that are the library's default; against a table whose shape occurs too often."""
-    usual = step.usual
-    bonus = _USUAL * step.typical * sum([usual[variable] == size for variable, size in fresh])
-    if step.limit is not None and observed.counts[place] > step.limit:
-        bonus -= _CROWDED * step.typical
-    return bonus
-
-
-def _best_of(
-    grown: list[tuple[float, _State, int, Any]], step: Step, shares: Sequence[float], beam: int
+def _branch(
+    states: Sequence[_State],
+    open_: Sequence[tuple[int, _State, tuple[Choice, ...]]],
+    step: Step,
+    observed: Observed,
+    beam: int,
 ) -> list[_State]:
-    """The best different states; of equal scores the one that came first."""
-    grown.sort(key=itemgetter(0), reverse=True)  # stable
+    """The best different states after a step at which some have a choice; of equal scores the one that came first."""
+    opened = {rank for rank, _, _ in open_}
+    # score (negative, so that the best sort first), rank of the parent, number of the choice, choice
+    grown: list[tuple[float, int, int, Choice | None]] = [
+        (-(state.score - step.typical if rank in opened else state.score), rank, -1, None)
+        for rank, state in enumerate(states)
+    ]
+    # two states can come to the same sizes only when they knew different ones before
+    alike = len(open_) == len(states) and all(reading is open_[0][2] for _, _, reading in open_)
+    size = beam if alike else beam * len(states)
+    best = sorted(score for score, _, _, _ in grown)[:size]
+    gains: list[tuple[float, int, Choice, float]] = []
+    shares, most = observed.shares, _CLAIM * step.typical
+    previous: tuple[Choice, ...] | None = None
+    for rank, state, reading in open_:
+        if reading is not previous:
+            gains, previous = _gains(step, reading, observed), reading
+        left, score = state.left, state.score
+        for gain, number, choice, bonus in gains:
+            full = len(best) == size
+            if full and gain - score > best[-1] + _ROUNDING:
+                break  # nor do the ones that follow reach the best
+            rest = left.get(choice[0])
+            if rest is None:
+                rest = shares[choice[0]]
+            value = -(score + min(rest, most) + bonus)
+            if full:
+                if value >= best[-1]:
+                    continue
+                best.pop()
+            insort(best, value)
+            grown.append((value, rank, number, choice))
+    grown.sort(key=_by_score)
+    return _first_different(grown, states, step, shares, beam)
+
+
+def _gains(step: Step, reading: Sequence[Choice], observed: Observed) -> list[tuple[float, int, Choice, float]]:
+    """What each choice can gain at most (negative, so that the best sort first), its number, and its bonus."""
+    usual, limit, most = step.usual, step.limit, _CLAIM * step.typical
+    gains: list[tuple[float, int, Choice, float]] = []
+    for number, choice in enumerate(reading):
+        place, fresh = choice
+        # for sizes that are the library's default; against a table whose shape occurs too often
+        bonus = _USUAL * step.typical * sum([usual[variable] == size for variable, size in fresh])
+        if limit is not None and observed.counts[place] > limit:
+            bonus -= _CROWDED * step.typical
+        gains.append((-min(observed.shares[place], most) - bonus, number, choice, bonus))
+    gains.sort()
+    return gains
+
+
+def _first_different(
+    grown: Sequence[tuple[float, int, int, Choice | None]],
+    parents: Sequence[_State],
+    step: Step,
+    shares: Sequence[float],
+    beam: int,
+) -> list[_State]:
+    """States of the first entries that have different sizes."""
     most = _CLAIM * step.typical
     states: list[_State] = []
     kept: list[tuple[_State, float]] = []
     seen: set[Sizes] = set()
-    for score, state, place, fresh in grown:
-        if fresh:
-            trial = list(state.sizes)
+    for value, rank, _, choice in grown:
+        parent = parents[rank]
+        if choice is None:
+            if parent.sizes not in seen:
+                seen.add(parent.sizes)
+                kept.append((parent, -value))
+                states.append(parent)
+        else:
+            place, fresh = choice
+            trial = list(parent.sizes)
             for variable, size in fresh:
                 trial[step.variables[variable]] = size
-            sizes: Sizes = tuple(trial)
-        else:
-            sizes = state.sizes
-        if sizes in seen:
-            continue
-        seen.add(sizes)
-        if place < 0:
-            kept.append((state, score))
-            states.append(state)
-        else:
-            left = dict(state.left)
-            rest = left.get(place, shares[place])
-            left[place] = rest - most if rest > most else 0.0
-            states.append(_State(score, sizes, left))
+            sizes = tuple(trial)
+            if sizes not in seen:
+                seen.add(sizes)
+                left = dict(parent.left)
+                rest = left.get(place, shares[place])
+                left[place] = rest - min(rest, most)
+                states.append(_State(-value, sizes, left))
         if len(states) == beam:
             break
-    for state, score in kept:
+    for state, score in kept:  # not before its other children were made from it
         state.score = score
     return states
 
