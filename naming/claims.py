@@ -77,7 +77,10 @@ def _family(scene: Scene, place: int, segment: Segment, mains: int) -> Sequence[
 
 def _is_one_of_several(scene: Scene, segment: Segment, mains: int) -> bool:
     if mains > 1 and any(
-        other.category == "architecture" and other.role == "main" and other.value != segment.value
+        other.category == "architecture"
+        and other.role == "main"
+        and other.value != segment.value
+        and other.key not in _VAGUE
         for other in scene.segments
     ):
         return True

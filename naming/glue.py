@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 from naming.atoms import CLASS_SUFFIX, SIZES
-from naming.lexicon import Lexicon
+from naming.lexicon import Entry, Lexicon
 from naming.segment import Segment
 
 _CONVERTED = re.compile(r"([a-z]{4,}?)(?:fied|fy|ified|ized|ised)")
@@ -14,11 +16,13 @@ CONVERSIONS = ("fied", "fy", "ized", "ised")
 _WORTHY_SHAPES = frozenset(["parameters", "experts_each", "dotted", "version", "kilo", "bits", "integers", "gguf"])
 FUSED = ("roberta", "deberta", "electra", "berta", "bert", "llama", "mistral", "qwen", "t5", "bart")
 """Family words which, at the end of a lower-case word, make a brand of that family (`hebert`, `molt5`).
-Shorter or more ordinary ones (`vit` in affidavit, `clip` in paperclip) are never looked for; `bart` (hobart) only in
-words of capitals."""
+Shorter or more ordinary ones (`vit` in affidavit, `clip` in paperclip) are never looked for."""
+_FUSED_ALSO: Mapping[str, tuple[str, ...]] = {"bart": ("mbart", "plbart")}
+"""Types that brands fused with a family's word are published under beside the family's own (IndoBART is an mBART)."""
 _NOT_FUSED = re.compile(
     r"^(?:ro|hu|her|gil|hil|dil|nor|lam|eg|cuth|os|engel|dago|fil|col|hum|wil|al|phil|adel|ethel|wal|sche|de|da|li|"
-    r"ru|si|gis|rim|cul|dieu|dau|flau|jou|schu|sie|lie)bert(?:s|son|a)?$|^(?:alberta|roberta|o?llama)$"
+    r"ru|si|gis|rim|cul|dieu|dau|flau|jou|schu|sie|lie)bert(?:s|son|a)?$|^(?:alberta|roberta|o?llama)$|"
+    r"^(?:ho|sto|ham|lom|dago|isam|gil|hub|lo|ro|al|em|ne|re)bart$"
 )
 """Given names and words that end in a family's name without meaning it (Hubert, Flaubert are families themselves)."""
 
@@ -99,14 +103,24 @@ def find_fused(piece: Segment, lexicon: Lexicon) -> None:
     family = next(word for word in FUSED if key.endswith(word))
     place = len(key) - len(family)
     written = piece.text
-    if place < 1 or (family == "bart" and not written.isupper()):
+    if place < 1:
         return
     if _NOT_FUSED.search(key) and not written[place:].isupper():
         return
     entry = lexicon.architecture("roberta" if family == "berta" else family)
     if entry is not None:
-        piece.entries = (entry,)
+        piece.entries = (_widened(entry, _FUSED_ALSO[family]) if family in _FUSED_ALSO else entry,)
         piece.fused = True
+
+
+@lru_cache(maxsize=16)
+def _accepted(accepts: tuple[str, ...], also: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*accepts, *also)))
+
+
+def _widened(entry: Entry, also: tuple[str, ...]) -> Entry:
+    facts = {**entry.attributes, "accepts": _accepted(entry.get("accepts", ()), also)}
+    return Entry.of(entry.surface, entry.category, entry.value, facts, entry.joints)
 
 
 _MOST_PIECES = 32

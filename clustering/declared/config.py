@@ -27,6 +27,7 @@ from clustering.declared.values import Collector, Scope, integer, text
 from clustering.facts import Fact
 
 MAX_CLASSES = 10_000_000
+MAX_STACK = 10_000_000
 DTYPES = {
     "float32": "F32",
     "float": "F32",
@@ -201,6 +202,7 @@ def _part(prefix: str, scope: Scope, collector: Collector) -> None:
     embed = integer(scope.values.get("embed_dim"), 1_000_000)
     if prefix == "vision" and embed is not None and "depths" not in scope.values:
         own.add("hidden_size", embed, scope.key("embed_dim"))  # qwen2_vl: hidden_size is what leaves the tower
+    _own_stack(prefix, scope, own)
     dimensions(scope, own)
     family = text(scope.values.get("model_type"))
     if family is not None:
@@ -212,6 +214,17 @@ def _part(prefix: str, scope: Scope, collector: Collector) -> None:
                 collector.add(kind, fact.value, fact.source)
     for note in own.notes:
         collector.note(note)
+
+
+def _own_stack(prefix: str, scope: Scope, own: Collector) -> None:
+    """The stack that a part uses, where its config describes both (Donut's mBART decoder keeps `encoder_layers`)."""
+    if prefix not in ("encoder", "decoder"):
+        return
+    for kind, rest in (("layers", "layers"), ("attention_heads", "attention_heads"), ("intermediate_size", "ffn_dim")):
+        key = f"{prefix}_{rest}"
+        found = integer(scope.values.get(key), MAX_STACK)
+        if found is not None:
+            own.add(kind, found, scope.key(key))
 
 
 def _labels(root: Scope, collector: Collector) -> None:

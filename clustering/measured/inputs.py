@@ -80,9 +80,10 @@ def vocabulary_facts(tables: Embeddings) -> list[Fact]:
 
 
 def position_facts(tables: Embeddings) -> list[Fact]:
-    """`position_rows` and `context` (usable positions) of token models.
+    """`position_rows` and `context` (usable positions) of token models; `encoder_context` where it is another.
 
-    The rows are those of a learned table; bart and opt keep two more than their configs say.
+    The rows are those of a learned table; bart and opt keep two more than their configs say. LED reads 16,384 tokens
+    and writes 1,024.
     """
     flat = [table for table in tables.positions if len(table.shape) == 2 and table.shape[0] > 1]
     if not flat:
@@ -90,7 +91,11 @@ def position_facts(tables: Embeddings) -> list[Fact]:
     chosen = next((table for table in flat if "decoder" in table.path), flat[0])
     rows = chosen.shape[0]
     source = f"rows of {_name(chosen)}"
-    return [_measured("position_rows", rows, source), _measured("context", usable_positions(rows), source)]
+    facts = [_measured("position_rows", rows, source), _measured("context", usable_positions(rows), source)]
+    read = next((table for table in flat if "encoder" in table.path and "decoder" not in table.path), None)
+    if read is not None and "decoder" in chosen.path and read.shape[0] != rows:
+        facts.append(_measured("encoder_context", usable_positions(read.shape[0]), f"rows of {_name(read)}"))
+    return facts
 
 
 def patch_facts(loose: Sequence[Named], tables: Embeddings, prefix: str = "", stated: int | None = None) -> list[Fact]:

@@ -181,6 +181,8 @@ def _plain_dtype(listing: TensorListing) -> str | None:
 def _confidence_of_plain(subject: Subject, claim: Claim) -> Confidence:
     """How much plain tensors prove: less for methods, and for years, whose settings stand beside config.json."""
     method = method_of(claim)
+    if subject.claims("dtype"):
+        return Confidence.LOW  # `bitnet-b1.58-2B-bf16`: what the weights were trained for, and what they are stored in
     if {method, claim.text.lower().replace("_", "-")} & words("quantization_apart"):
         return Confidence.LOW
     settings = subject.config or {}

@@ -21,9 +21,9 @@ _SHAPES = frozenset(
 )  # fmt: skip
 _COINED = frozenset(
     [
-        "bart", "beit", "clip", "cvt", "deit", "detr", "diffusion", "donut", "dpr", "dpt", "esm", "flava", "fnet",
-        "fsmt", "glm", "glpn", "gpt", "hiera", "led", "lilt", "mpt", "pegasus", "pvt", "sd", "swin", "trocr", "udop",
-        "vit", "vits", "whisper", "xlm",
+        "bart", "beit", "clip", "cvt", "deit", "detr", "diffusion", "donut", "dpr", "dpt", "esm", "evolla", "flava",
+        "fnet", "fsmt", "fuyu", "glm", "glpn", "gpt", "hiera", "jamba", "led", "lilt", "mellum", "mpt", "pegasus",
+        "perceiver", "pvt", "sd", "swin", "trocr", "udop", "vit", "vits", "whisper", "xlm", "yoso",
     ]
 )  # fmt: skip
 """Words flagged because they hide in longer words or are rare words: alone between separators they are the model."""

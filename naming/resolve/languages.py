@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from naming.lexicon import Entry
 from naming.resolve.scene import TECHNICAL, Scene, decide, meaning
 from naming.segment import Segment
@@ -19,11 +21,21 @@ MAJOR = frozenset(
     ]
 )  # fmt: skip
 """Codes that hardly stand for anything else in names of models."""
-_NEVER_LANGUAGES = frozenset(["to", "no", "or", "as", "is", "in", "on", "my", "so", "mt", "st", "ml", "cv", "co", "ch"])
+_NEVER_LANGUAGES = frozenset(
+    ["to", "no", "or", "as", "is", "in", "on", "my", "so", "mt", "st", "ml", "cv", "co", "ch", "cos"]
+)
 """Codes that are English words or abbreviations of the field far more often: only beside another language."""
 _OF_SPEAKERS = frozenset(["wavlm", "unispeech-sat"])
 """Families pre-trained on English for telling speakers apart, whose `-sv` is speaker verification, not Swedish."""
+_OF_CODE = frozenset(["codegen"])
+"""Families of code models, whose `-nl` is trained on natural language, not on Dutch."""
+_MISTAKEN: Mapping[str, frozenset[str]] = {"sv": _OF_SPEAKERS, "nl": _OF_CODE}
+"""Codes that stand for something else in the names of some families."""
 _BETWEEN = frozenset(["to", "2", "and"])
+_LARGE = "lg"
+"""Luganda, or large: behind a family whose sizes are abbreviated."""
+_TASKS_OF = frozenset(["superb"])
+"""Benchmarks whose tasks are two letters (`superb-ks` is keyword spotting)."""
 
 
 def settle_code(scene: Scene, place: int, segment: Segment) -> bool:
@@ -42,6 +54,10 @@ def is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> boo
     key = segment.key
     if len(key) > 3:
         return not entry.word or _any_known(scene)
+    if _is_mistaken(scene, place, key):
+        return False
+    if scene.key(place - 1) == "tts" and scene.any_domain("speech"):
+        return key not in _NEVER_LANGUAGES  # `mms-tts-hat`
     if scene.translation or _neighbours_language(scene, place):
         return scene.translation is False or key not in _NEVER_LANGUAGES or _neighbours_language(scene, place)
     if scene.glued(place) or scene.glued(place + 1):
@@ -60,11 +76,18 @@ def is_language(scene: Scene, place: int, segment: Segment, entry: Entry) -> boo
     return scene.any_domain("speech") and place == len(scene.segments) - 1 and key not in _NEVER_LANGUAGES
 
 
+def _is_mistaken(scene: Scene, place: int, key: str) -> bool:
+    """Whether a code stands for something else: a task of a benchmark, a habit of a family, a size."""
+    if scene.category(place - 1) == "dataset" and scene.segments[place - 1].value in _TASKS_OF:
+        return True
+    if key in _MISTAKEN and any(other.role and other.value in _MISTAKEN[key] for other in scene.segments):
+        return True
+    return key == _LARGE and not scene.translation and scene.category(place - 1) == "architecture"
+
+
 def _stands_for_language(scene: Scene, place: int, segment: Segment) -> bool:
     """Whether a code is read as a language before its other meanings are tried."""
-    if segment.key == "sv" and any(
-        isinstance(other.value, str) and other.value in _OF_SPEAKERS for other in scene.segments
-    ):
+    if _is_mistaken(scene, place, segment.key):
         return False
     return segment.key in MAJOR or scene.translation or _neighbours_language(scene, place)
 

@@ -23,12 +23,17 @@ RESOLUTIONS = frozenset(
 """Edges of square images that published vision models are trained on (timm's and transformers' configurations)."""
 LONGEST_CONTEXT = 1024
 """Thousands of tokens that a `k` number may mean; more are steps or samples."""
+_MILLIONS_OF_TOKENS = frozenset([1048, 2097, 4194])
+"""Powers of two written in thousands (`Gradient-1048k`)."""
+_NAMED_BY_WIDTH = frozenset(["xlm"])
+"""Families whose published names end in the width of the model (`xlm-mlm-en-2048`), not in a number of tokens."""
 _SMALLEST_TIMM = 64
 """Smaller numbers behind a net's width are its depth in timm's names."""
 _BY_WIDTH = frozenset(["regnet", "levit"])
 """Families whose number is the width or the work of the net, as everywhere in timm's names (`convmixer_768_32`)."""
 _SMALLEST_SEEN = 224
 """Edge of the smallest images that vision-language models read; powers of two are their contexts."""
+_SMALLEST_WIDTH = 512
 _LAYER_COUNTS = frozenset(["1", "2", "3", "4", "6", "8", "9", "12", "16", "24"])
 _DEEP = ("vision", "detector", "dual", "speech")
 _VISION = ("vision", "dual", "detector", "diffusion")
@@ -154,10 +159,17 @@ def _hidden(scene: Scene, place: int, segment: Segment) -> bool:
 
 def _tokens(scene: Scene, place: int, segment: Segment) -> bool:
     number = int(segment.key)
+    if number >= _SMALLEST_WIDTH and place == len(scene.segments) - 1 and _is_named_by_width(scene):
+        decide(segment, "hidden", number)
+        return True
     if number >= 256 and number & (number - 1) == 0 and _reads_text(scene, number):
         decide(segment, "context", number)
         return True
     return False
+
+
+def _is_named_by_width(scene: Scene) -> bool:
+    return any(other.category == "architecture" and other.value in _NAMED_BY_WIDTH for other in scene.segments)
 
 
 def _date(scene: Scene, place: int, segment: Segment) -> bool:
@@ -277,7 +289,7 @@ def _kilo(scene: Scene, place: int, segment: Segment) -> None:
 def _is_context(scene: Scene, thousands: int) -> bool:
     """Whether so many thousands are tokens: of a language model, or of a GPT where they are a power of two."""
     if scene.any_domain("llm", "vlm") or scene.parameters:
-        return thousands <= LONGEST_CONTEXT
+        return thousands <= LONGEST_CONTEXT or thousands in _MILLIONS_OF_TOKENS
     return scene.any_domain("gpt") and thousands in (2, 4, 8, 16, 32, 64, 128)
 
 

@@ -27,6 +27,9 @@ def settle_roles(scene: Scene) -> None:
         alone = len(places) == 1 or sum(segments[other].role != "teacher" for other in places) == 1
         _lone_role(scene, place, alone=alone)
     mains = [place for place in places if segments[place].role == "main"]
+    if len(mains) == 1 and _is_inside_product(scene, mains[0]):
+        segments[mains[0]].role = "decoder"
+        return
     if len(mains) < 2:
         return
     left = mains[0]
@@ -47,6 +50,17 @@ def _lone_role(scene: Scene, place: int, *, alone: bool) -> None:
         return
     if alone:
         segment.role = "main"
+
+
+def _is_inside_product(scene: Scene, place: int) -> bool:
+    """Whether a language model is the decoder of the vision-language brand before it (`LLaVA-Video-7B-Qwen2`)."""
+    if domain_of(str(scene.segments[place].value)) != "llm":
+        return False
+    for other in scene.segments[:place]:
+        family = other.entry.get("family") if other.category == "product" and other.entry is not None else None
+        if family and domain_of(str(family)) == "vlm":
+            return True
+    return False
 
 
 def _pair(scene: Scene, left: int, right: int) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from naming.resolve.languages import CODE_LENGTH
 from naming.resolve.quantities import context_length, count, digits_of, version_value
 from naming.resolve.scene import PATCHES, Scene, decide, meaning
 from naming.segment import Segment
@@ -40,8 +41,14 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
         scene.parameters = scene.parameters or _is_whole_model(scene, place)
         decide(segment, *(("parameters", count(text)) if _is_whole_model(scene, place) else ("identifier", text)))
         return
+    if text.endswith("m") and _counts_data(scene, place):
+        decide(segment, "dataset", text)
+        return
     if text.endswith("m") and any(other.category == "parameters" for other in scene.segments[:place]):
-        decide(segment, "context", context_length(text))  # `Qwen2.5-7B-Instruct-1M`
+        if "." in text:
+            decide(segment, "identifier", text)
+        else:
+            decide(segment, "context", context_length(text))  # `Qwen2.5-7B-Instruct-1M`
         return
     if text.endswith("b") and scene.any_domain("dual", "vision") and _counts_samples(scene, place):
         decide(segment, "identifier", text)
@@ -51,6 +58,23 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
         return
     scene.parameters = True
     decide(segment, "parameters", count(text))
+
+
+def _counts_data(scene: Scene, place: int) -> bool:
+    """Whether millions are samples or megabytes of training data.
+
+    Of some brands they always are (`ChemBERTa-77M-MLM`, `BELLE-7B-2M`); elsewhere behind a language, where a size word
+    has told how large the model is (`gpt2-small-indonesian-522M`).
+    """
+    before = scene.segments[:place]
+    if any(entry.get("samples") for other in before for entry in other.entries):
+        return True
+    return (
+        place == len(scene.segments) - 1
+        and len(scene.key(place - 1)) > CODE_LENGTH
+        and scene.could_be(place - 1, "language")
+        and any(len(other.key) > 2 and meaning(other, "size") is not None for other in before)
+    )
 
 
 def _is_whole_model(scene: Scene, place: int) -> bool:
@@ -129,6 +153,9 @@ def _layers(scene: Scene, place: int, segment: Segment) -> None:
             return
     if text[0] == "l" and text[1:].isdigit() and not scene.any_domain(*_TEXT, "speech") and "product" not in text:
         decide(segment, "identifier", text) if int(text[1:]) > 100 else decide(segment, "layers", int(text[1:]))
+        return
+    if digits_of(text) == 1 and scene.any_domain("vision", "dual"):
+        decide(segment, "other", text)  # `dinov2-small-imagenet1k-1-layer`: of the head
         return
     decide(segment, "layers", digits_of(text))
 

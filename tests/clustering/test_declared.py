@@ -327,3 +327,25 @@ known_keys = st.sampled_from(
 def test_any_json_is_read_without_a_crash(config: dict[str, Any]) -> None:
     for fact in declared_facts(config):
         json.dumps(fact.value, allow_nan=False)
+
+
+def test_a_decoder_whose_config_describes_both_stacks_has_its_own() -> None:
+    decoder = {
+        "model_type": "mbart",
+        "encoder_layers": 12,
+        "num_hidden_layers": 12,
+        "decoder_layers": 4,
+        "encoder_attention_heads": 16,
+        "decoder_attention_heads": 8,
+    }
+    found = values(
+        {"model_type": "vision-encoder-decoder", "encoder": {"model_type": "donut-swin"}, "decoder": decoder}
+    )
+    assert (found["decoder_layers"], found["decoder_attention_heads"]) == (4, 8)
+    plain = values({"encoder": {"num_hidden_layers": 12}, "decoder": {"num_hidden_layers": 6}})
+    assert (plain["encoder_layers"], plain["decoder_layers"]) == (12, 6)
+
+
+def test_encoders_may_read_more_than_their_decoders_write() -> None:
+    found = values({"max_encoder_position_embeddings": 16384, "max_decoder_position_embeddings": 1024})
+    assert (found["encoder_context"], found["decoder_context"]) == (16384, 1024)

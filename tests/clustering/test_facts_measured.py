@@ -643,3 +643,18 @@ def test_convolutions_count_no_layers_but_windows_of_one_do() -> None:
 
     assert "layers" not in values(network(7))
     assert values(network(1))["layers"] == 6
+
+
+@pytest.mark.parametrize(("reads", "writes", "told"), [(16384, 1024, 16384), (1026, 1026, None)])
+def test_the_positions_of_an_encoder_are_told_where_its_decoder_has_others(
+    reads: int, writes: int, told: int | None
+) -> None:
+    found = values(
+        {
+            "led.shared.weight": (1000, 64),
+            "led.encoder.embed_positions.weight": (reads, 64),
+            "led.decoder.embed_positions.weight": (writes, 64),
+        }
+    )
+    assert found["context"] == 1024
+    assert found.get("encoder_context") == told

@@ -18,9 +18,9 @@ ENTRY_KEYS = {
     "aliases", "only_aliases", "word", "glue", "family", "accepts", "generations", "with", "strength", "outside",
     "separated", "timm", "part", "group", "generation", "category", "num_labels", "num_labels_also", "task",
     "pipeline_tag",
-    "order", "method", "bits", "bits_per_weight", "mixture", "file",
+    "order", "method", "bits", "bits_per_weight", "mixture", "file", "samples",
 }  # fmt: skip
-BOOLEANS = ("only_aliases", "word", "glue", "outside", "separated", "timm", "part", "mixture", "file")
+BOOLEANS = ("only_aliases", "word", "glue", "outside", "separated", "timm", "part", "mixture", "file", "samples")
 
 
 @cache
