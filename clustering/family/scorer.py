@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from clustering.family.calibrate import EXACT, probability
 from clustering.family.index import FamilyIndex, decode_template
+from clustering.family.plans import Plan, plan
 from clustering.family.ranking import Candidate, deciding_channel, joint, nearest, rank, same_graph, why
 from clustering.family.templates import Template
 from clustering.family.tokens import TOWER_VIEW, shape_tokens
-from clustering.family.unify import Fit, Observed, plan, unify
+from clustering.family.unify import Fit, Observed, unify
 from clustering.family.vocabulary import NameMatcher, tail
 from clustering.family.wholes import Asked, Wholes
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
@@ -88,7 +89,7 @@ class FamilyScorer:
         """Everything follows from the index; the cache of decoded templates cannot be pickled and need not be."""
         return FamilyScorer, (self.index,)
 
-    def _decode(self, number: int) -> tuple[Template, list[int], frozenset[int]]:
+    def _decode(self, number: int) -> tuple[Template, Plan, frozenset[int]]:
         template = decode_template(self.index.templates[number])
         return template, plan(template), template.tables()
 
