@@ -14,6 +14,7 @@ packages with one graph count once. Outliers count as clusters of one in the Ran
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import resource
 import sys
@@ -94,28 +95,40 @@ def report(title: str, truth: Sequence[str], labels: Sequence[int], seconds: flo
 
 def generated(count: int, workers: int, configs: Path | None, keep: Path | None) -> int:
     """Makes a mirror, judges it, and prints what was found of the truth."""
-    from benchmarks import cluster_data
-
     with tempfile.TemporaryDirectory() as name:
         folder = keep or Path(name)
-        started = time.perf_counter()
-        sizes = ("own", "half", "deeper")[: max(1, min(3, count // 500))]
-        models = list(cluster_data.build(cluster_data.configs(configs), sizes))
-        truth = cluster_data.write_mirror(folder / "mirror", count, models)
-        made = time.perf_counter() - started
-        print(f"{count} packages of {len(models)} configurations and sizes made in {made:.0f} s", flush=True)
+        truth = _made(folder, count, configs)
         started = time.perf_counter()
         result = run_batch(folder / "mirror", folder / "out", engine=LocalEngine(workers), restart=True)
         seconds = time.perf_counter() - started
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # of workers it would count this one's fork
         totals = result.summary["clusters"]
         print(
-            f"batch with {workers} workers: {seconds:.0f} s, {count / seconds:.0f} packages/s; "
+            f"batch with {workers} workers: {seconds:.0f} s, {len(truth) / seconds:.1f} packages/s; "
             f"{totals['graphs']} different graphs, {totals['clusters']} clusters, {totals['graphs_alone']} alone; "
             f"this process (building included) {used} MB"
         )
         compare(folder / "out", truth)
     return 0
+
+
+def _made(folder: Path, count: int, configs: Path | None) -> list[dict[str, Any]]:
+    """The truth about a mirror, which is made unless the folder holds it."""
+    from benchmarks import cluster_data
+
+    written = folder / "truth.jsonl"
+    if written.exists():
+        truth = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
+        print(f"{len(truth)} packages made before", flush=True)
+        return truth
+    started = time.perf_counter()
+    sizes = ("own", "half", "deeper")[: max(1, min(3, count // 500))]
+    models = list(cluster_data.build(cluster_data.configs(configs), sizes))
+    truth = cluster_data.write_mirror(folder / "mirror", count, models)
+    written.write_text("".join(json.dumps(row) + "\n" for row in truth), encoding="utf-8")
+    made = time.perf_counter() - started
+    print(f"{count} packages of {len(models)} configurations and sizes made in {made:.0f} s", flush=True)
+    return truth
 
 
 def compare(out: Path, truth: Sequence[dict[str, Any]]) -> None:

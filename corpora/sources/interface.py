@@ -66,6 +66,8 @@ class SnapshotSource(ABC):
 
     kind: ClassVar[str]
     location: str
+    holds_files: ClassVar[bool] = False
+    """Whether the packages have their files: to audit weight headers takes a hundred times as long as metadata."""
 
     @abstractmethod
     def total(self) -> int | None:

@@ -58,6 +58,7 @@ class MirrorFolder(_Folders):
     """A folder of folders. Those that are not called `OWNER--REPO` are packages with a weak name."""
 
     kind: ClassVar[str] = "mirror"
+    holds_files: ClassVar[bool] = True
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, FolderSource())
@@ -70,6 +71,7 @@ class HubCacheFolder(_Folders):
     """Every model of the hub's cache, at its main branch."""
 
     kind: ClassVar[str] = "hub-cache"
+    holds_files: ClassVar[bool] = True
 
     def __init__(self, root: Path) -> None:
         super().__init__(root, HubCacheSource())

@@ -20,7 +20,9 @@ from dara import __version__
 from dara.settings import Settings
 
 SHARD: Final = 1_000
-"""Entries of a shard: about a second of work, which is what a killed run loses per process."""
+SHARD_OF_FILES: Final = 25
+"""Entries of a shard, where packages hold metadata alone and where they have their files: about a second of work, in
+which a bar moves, and which is what a killed run loses per process."""
 _BLOCK: Final = 1 << 20
 _PACKAGES: Final = ("naming", "clustering", "corpora", "dara")
 _LIBRARIES: Final = ("numpy", "pyarrow", "spacy", "networkx", "scikit-learn")

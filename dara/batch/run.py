@@ -15,7 +15,7 @@ from corpora.sources.interface import SnapshotSource
 from corpora.sources.snapshots import open_snapshot
 from dara.batch.engines import Engine
 from dara.batch.merge import merge
-from dara.batch.plan import SHARD, Plan, count, snapshot_identity
+from dara.batch.plan import SHARD, SHARD_OF_FILES, Plan, count, snapshot_identity
 from dara.batch.shard import Work, finished
 from dara.batch.workspace import Workspace
 from dara.errors import DaraError, IncompleteAuditError, UsageError
@@ -58,7 +58,7 @@ def run_batch(
     *,
     engine: Engine,
     settings: Settings | None = None,
-    shard: int = SHARD,
+    shard: int | None = None,
     restart: bool = False,
     listener: Listener | None = None,
 ) -> BatchResult:
@@ -69,7 +69,7 @@ def run_batch(
         out: folder of the results; made when it is not there.
         engine: who judges the shards.
         settings: what is checked and shown.
-        shard: entries of a shard.
+        shard: entries of a shard; as many as take about a second when None.
         restart: replace what `out` holds of an earlier run.
         listener: hears of the progress.
 
@@ -78,11 +78,12 @@ def run_batch(
         PackageError: the snapshot cannot be read.
         IncompleteAuditError: the disk is full, the snapshot changed, a process died; what is done is kept.
     """
-    if shard < 1:
+    if shard is not None and shard < 1:
         raise UsageError(f"a shard has at least one entry, not {shard}")
     _check_places(snapshot, out)
     source = open_snapshot(snapshot)
     identity = snapshot_identity(snapshot)
+    shard = shard or (SHARD_OF_FILES if source.holds_files else SHARD)
     plan = Plan(escape(str(snapshot), None), source.kind, identity, count(source), shard, settings or Settings())
     workspace = Workspace(out)
     with _explained(out), workspace.locked():

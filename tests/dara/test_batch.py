@@ -23,6 +23,7 @@ from dara.audit import audit
 from dara.batch import merge as merging
 from dara.batch.engines import ENGINES, Engine, LocalEngine, Progress
 from dara.batch.engines.interface import in_runs
+from dara.batch.plan import SHARD, SHARD_OF_FILES
 from dara.batch.run import run_batch
 from dara.batch.shard import Work, Worker
 from dara.batch.tables import RESULTS, TABLES, column_names
@@ -295,6 +296,15 @@ def test_a_snapshot_that_changes_gives_no_table(tmp_path: Path, change: Any) -> 
     with pytest.raises(IncompleteAuditError, match="changed while it was read"):
         run_batch(source, tmp_path / "out", engine=Meddling(source, change), shard=8)
     assert contents_of_results(tmp_path / "out") == []
+
+
+def test_a_shard_is_about_a_second_of_work(tmp_path: Path) -> None:
+    write_examples(tmp_path / "mirror")
+    for source, entries in ((tmp_path / "mirror", SHARD_OF_FILES), (snapshot(tmp_path), SHARD)):
+        out = tmp_path / f"out-of-{source.name}"
+        with pytest.raises(KeyboardInterrupt):
+            run_batch(source, out, engine=Stopping(0))
+        assert json.loads((out / HIDDEN / "plan.json").read_text("utf-8"))["settings"]["shard"] == entries
 
 
 def test_a_mirror_that_changes_gives_no_table(tmp_path: Path) -> None:
