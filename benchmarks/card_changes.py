@@ -113,8 +113,7 @@ def complete(name: str, subject: Subject, task: str, bases: Bases, family: str, 
         "metrics": ["accuracy"],
         "tags": ["release"],
     }
-    if own:
-        front["base_model"] = draw.choice(own)
+    front["base_model"] = draw.choice(own) if own else "acme/origin"
     if task in card_words()["pipeline"]["same"]:
         front["pipeline_tag"] = task
     if not _parsed(name).claims_of("dataset"):

@@ -122,7 +122,7 @@ def changed_cards(packages: Path | None, kept: SubjectCache, count: int, seed: i
         before = frozenset(
             item.code
             for item in judge(full.package(), full.name).findings
-            if item.code in OF_NAMES and item.confidence >= Confidence.MEDIUM
+            if item.code in (*OF_NAMES, "DAR503") and item.confidence >= Confidence.MEDIUM
         )
         for harmless, change in changes(full, bases, family, draw):
             outcomes = judge(change.case.package(), change.case.name)

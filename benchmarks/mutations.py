@@ -7,8 +7,11 @@ A change counts only where a reader would call the new name wrong. Left out, bec
   that could be changed; DAR207 says there that it cannot tell;
 - counts, layers and contexts of fixtures (`tiny-llama-test`), whose dimensions are arbitrary on purpose: 1 package;
 - a count behind a data set, where a number with a b is read as a part of it;
-- a family's word that publishers use for the package's family too (Falcon 3 is a Llama; an 8x22B Mistral a Mixtral);
-- a second width or number of heads in a name that states one: 1 package.
+- a family's word that publishers use for the package's family too (Falcon 3 is a Llama; an 8x22B Mistral, and a merged
+  mixture of Llamas, a Mixtral);
+- a method of quantization behind a number format (`b1.58-bf16`): what it was trained for, and what it is stored in;
+- a second width or number of heads in a name that states one: 1 package;
+- layers, width and heads in BERT's way of naming behind a model of pictures, where `L-16` is a size and a patch.
 
 A backbone's word in the name of a plain network (`resnet-50`) is its family and size, and judged as such.
 """
@@ -43,6 +46,7 @@ FAMILIES: Final = {
     ),
 }  # fmt: skip
 """Words that replace a family, by what the package takes in: nobody calls a detector BART."""
+PICTURES: Final = ("vision", "parts")
 COUNTS: Final = ("70m", "125m", "350m", "780m", "1.1b", "3b", "7b", "13b", "34b", "70b", "180b")
 GENERATIONS: Final = {"llama": ("2", "3", "3.1"), "gemma": ("2", "3"), "qwen": ("2.5", "3")}
 QUANTIZATIONS: Final = ("GPTQ-4bit", "AWQ-4bit", "bnb-4bit", "int8", "nf4", "gptq-int4", "AWQ")
@@ -124,7 +128,7 @@ def _true_of(word: str, family: str) -> bool:
     from naming import parse_name
 
     names = {name for claim in parse_name(word).claims_of("family") for name in accepted(claim)}
-    return family in names or (family == "mixtral" and "mistral" in names)
+    return family in names or (family == "mixtral" and bool(names & {"mistral", "llama"}))
 
 
 def _sizes(parsed: ParsedName, subject: Subject, _draw: random.Random) -> Iterator[Mutation]:
@@ -170,8 +174,8 @@ def _layers(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterat
         if count in known or count in {2 * value for value in known if isinstance(value, int)}:
             continue
         if not claims:
-            # Behind a vision transformer `L-16` is a large model with patches of 16.
-            words = f"{count}-layer" if "patch_size" in subject.facts else f"L-{count}"
+            # Behind a model of pictures `L-16` is a large one with patches of 16.
+            words = f"{count}-layer" if _modality(subject) in PICTURES else f"L-{count}"
             yield _renamed("layers", parsed, subject, f"{parsed.repo}-{words}", "DAR203")
         elif (repo := _swap(parsed, claims[0], f"L-{count}")) is not None and len(claims) == 1:
             yield _renamed("layers", parsed, subject, repo, "DAR203")
@@ -194,6 +198,8 @@ def _backbones(parsed: ParsedName, subject: Subject, _draw: random.Random) -> It
 
 def _quantizations(parsed: ParsedName, subject: Subject, draw: random.Random) -> Iterator[Mutation]:
     if subject.listing is None or "quantization" in subject.facts or parsed.claims_of("quantization"):
+        return
+    if parsed.claims_of("dtype"):
         return
     for word in draw.sample(QUANTIZATIONS, 3):
         yield _renamed("quantization", parsed, subject, f"{parsed.repo}-{word}", "DAR501")
@@ -256,7 +262,7 @@ def _dimensions(parsed: ParsedName, subject: Subject, draw: random.Random) -> It
     known = {kind: subject.facts.best(kind) for kind in ("layers", "hidden_size", "attention_heads")}
     values = {kind: fact.value for kind, fact in known.items() if fact is not None and isinstance(fact.value, int)}
     stated = [claim for kind in known for claim in parsed.claims_of(kind)]
-    if len(values) < 3 or "hidden_sizes" in subject.facts or stated:
+    if len(values) < 3 or "hidden_sizes" in subject.facts or stated or _modality(subject) in PICTURES:
         return
     taken = {
         fact.value for fact in subject.facts if fact.kind.endswith(("hidden_size", "projection_size", "embedding_size"))

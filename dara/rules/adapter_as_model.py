@@ -11,6 +11,9 @@ from dara.rules.common.wording import quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
+_WORDS = ("lora", "adapter", "peft", "ia3")
+"""Words that say it wherever they stand, in a brand too (`turbo-LoRA`)."""
+
 
 class AdapterAsModel(Rule):
     """The package holds an adapter where the name speaks of a model, or the other way round.
@@ -43,7 +46,8 @@ class AdapterAsModel(Rule):
             fact = Fact("adapter", method, "measured", "adapter files")
             for claim in claims:
                 yield self.held(claim, fact)
-            if not claims and subject.parsed is not None:
+            said = subject.parsed is not None and any(word in subject.parsed.repo.lower() for word in _WORDS)
+            if not claims and not said and subject.parsed is not None:
                 yield self.finding(
                     f"the package holds only an adapter ({method}), which its name does not say",
                     confidence=Confidence.HIGH,

@@ -9,8 +9,8 @@ from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial
-from dara.rules.common.families import SURE, FamilyEvidence, gather, squash
-from dara.rules.common.graphs import is_alien, spelling
+from dara.rules.common.families import SURE, FamilyEvidence, gather, squash, sub_families
+from dara.rules.common.graphs import is_alien, is_surely, spelling
 from dara.rules.common.numbers import numbers_in
 from dara.rules.common.wording import listed
 from dara.rules.interface import Rule
@@ -68,7 +68,8 @@ class ConfigAgainstWeights(Rule):
         measured = evidence.measured
         if measured is None or not evidence.known or evidence.agree is not False:
             return
-        if evidence.measured_set & evidence.components:
+        # Parts that the graph itself shows say nothing of what was declared.
+        if evidence.measured_set & sub_families(subject.config):
             return
         if any(
             name.startswith(evidence.declared) or evidence.declared.startswith(name) for name in evidence.measured_set
@@ -99,10 +100,13 @@ class ConfigAgainstWeights(Rule):
         declared = escape(evidence.declared_name)
         instead = evidence.measured.model_type if evidence.measured is not None else ""
         own = spelling(subject, evidence.declared_name)
-        if "auto_map" in (subject.config or {}) or not is_alien(subject, own, instead):
+        told = bool(instead) and is_surely(subject, instead, own)
+        if not told and ("auto_map" in (subject.config or {}) or not is_alien(subject, own, instead)):
             return
         yield self.finding(
-            f"config.json declares {declared}, which explains neither the shapes nor the names of the weights",
+            f"config.json declares {declared}, the weights are those of {escape(instead)}"
+            if told
+            else f"config.json declares {declared}, which explains neither the shapes nor the names of the weights",
             confidence=Confidence.MEDIUM,
             severity=Severity.WARNING,
             fact=evidence.declared_fact,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Outcome, Severity
-from dara.rules.common.families import FamilyEvidence, accepted, gather
+from dara.rules.common.families import SHORTEST_WORD, FamilyEvidence, accepted, gather, squash
 from dara.rules.common.rulings import observed_family, series
+from dara.rules.common.tables import words
 from dara.rules.common.wording import quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
@@ -16,6 +17,9 @@ from naming.records import Claim
 
 _OTHERWISE = ("distil", "student", "draft", "eagle", "mmproj")
 """Words of packages that are made with the help of a model without having its graph."""
+
+
+_MOST_BASES = 8
 
 
 class ContradictedBaseModel(Rule):
@@ -32,8 +36,9 @@ class ContradictedBaseModel(Rule):
     A package with `base_model: mistralai/Mistral-7B-v0.1` whose config.json declares `gpt_neox`.
 
     ## Known limits
-    Distilled models, drafts and composites of several models are skipped. What the base package really holds is not
-    looked up.
+    Distilled models, drafts and composites of several models are skipped, and so is a base that is such a composite:
+    the package may be a part of it. A base whose name tells no family may be the one that fits. What the base package
+    really holds is not looked up.
     """
 
     code = "DAR602"
@@ -53,11 +58,12 @@ class ContradictedBaseModel(Rule):
         if not evidence.declared and evidence.measured is None:
             yield self.skipped("the package does not tell its family")
             return
-        told = [(base, claim) for base in bases[:8] for claim in _family_claims(base)]
-        if not told:
+        claims = {base: _family_claims(base) for base in bases[:_MOST_BASES]}
+        if not all(claims.values()) or len(bases) > _MOST_BASES:
             yield self.skipped("the names of the base models state no family")
             return
-        wrong = [(base, claim) for base, claim in told if _apart(claim, evidence)]
+        told = [(base, claim) for base, found in claims.items() for claim in found]
+        wrong = [(base, claim) for base, claim in told if _apart(claim, evidence, subject)]
         if len(wrong) < len(told):
             return
         base, claim = wrong[0]
@@ -85,7 +91,7 @@ def _family_claims(name: str) -> tuple[Claim, ...]:
     )
 
 
-def _apart(claim: Claim, evidence: FamilyEvidence) -> bool:
+def _apart(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> bool:
     accept = accepted(claim)
     own = (
         {evidence.declared, evidence.class_family}
@@ -93,7 +99,19 @@ def _apart(claim: Claim, evidence: FamilyEvidence) -> bool:
         | evidence.measured_set
         | evidence.components
     )
-    if not evidence.recognised or accept & own:
+    if not evidence.recognised or accept & own or _may_be_part(squash(str(claim.value)), evidence, subject):
         return False
     roots = {series(name) for name in accept if len(name) > 2}
     return not any(series(name) in roots or any(name.startswith(other) for other in accept) for name in own if name)
+
+
+def _may_be_part(base: str, evidence: FamilyEvidence, subject: Subject) -> bool:
+    """Whether the package may have been cut from a base of several parts.
+
+    The encoder of a TrOCR, the tower of a CLIP or an InternVL, the Gemma of a PaliGemma.
+    """
+    if base in words("containers"):
+        return True
+    sees = {"patch_size", "image_size"} & set(subject.facts.kinds())
+    named = len(evidence.declared) >= SHORTEST_WORD and evidence.declared in base
+    return base in words("composites") and bool(sees or named)

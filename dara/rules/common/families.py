@@ -152,7 +152,10 @@ def also_named(claim: Claim, subject: Subject, family: str) -> bool:
 def sub_families(config: Mapping[str, Any] | None) -> frozenset[str]:
     """Model types of a configuration's sub-configurations (text, vision, audio, encoder, decoder, backbone ...)."""
     found: set[str] = set()
+    inner_decoder = "decoder_config" if "backbone_config" in (config or {}) else ""
     for key, value in list((config or {}).items())[:500]:
+        if key == inner_decoder:
+            continue  # as in _UNNAMED_ROLES: nobody calls a MaskFormer after the DETR inside
         if isinstance(value, Mapping):
             if isinstance(value.get("model_type"), str):
                 found |= _with_stem(value["model_type"])

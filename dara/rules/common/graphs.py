@@ -39,6 +39,13 @@ OWN_NAMES: Final = 0.5
 """A truthful package whose names were all changed has none of another family's names either: of the DEV packages whose
 own family explains less than .05 of the names none is explained to .5 by another."""
 
+SAME_SHAPES: Final = 0.99
+SAME_NAMES: Final = 0.9
+NOT_SHAPES: Final = 0.05
+"""Another family explains nearly every shape and name, and the declared one no name and clearly fewer shapes: whatever
+code comes with the package, its weights are the other family's. Large models share up to .86 of their shapes by chance
+(a wav2vec2 and a Mask2Former)."""
+
 MOST_FAMILIES: Final = 12
 """Families of one claim that are compared with a graph; a group word such as `qwen` accepts two dozen."""
 
@@ -81,6 +88,16 @@ def is_alien(subject: Subject, family: str, instead: str = "") -> bool:
         and own.names < NO_NAMES
         and other.names > OWN_NAMES
     )
+
+
+def is_surely(subject: Subject, instead: str, family: str) -> bool:
+    """True when the weights are those of one family, shape by shape and name by name, and none of another's."""
+    fits = _fits(subject, (family, instead)) or {}
+    own, other = fits.get(family), fits.get(instead)
+    if own is None or other is None:
+        return False
+    told = other.overlap >= SAME_SHAPES and other.names >= SAME_NAMES
+    return told and own.names < NO_NAMES and own.overlap < other.overlap - NOT_SHAPES
 
 
 def same_graph(subject: Subject, families: tuple[str, ...]) -> bool:
