@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
+from typing import Any
 
 from clustering.tables import table
 from clustering.tensors import Tensor, TensorListing
@@ -17,7 +19,8 @@ NAMES = "gguf_names"
 _BLOCK = re.compile(r"(?<=blk\.)(\d+)(?=\.)")
 _COMPUTED = frozenset({"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"})
 """Written by the converter; no parameters of the model."""
-_GATE, _UP, _BOTH = ".ffn_gate_exps.weight", ".ffn_up_exps.weight", ".ffn_gate_up_exps.weight"
+_JOINED = {"_exps.weight": 3, "_exps.bias": 2, "_shexp.weight": 2, ".weight": 2}
+"""How names of gates and inputs end that transformers may keep in one tensor, and the axes of each."""
 
 
 def generic(name: str) -> tuple[str, str]:
@@ -36,43 +39,59 @@ def translated(listing: TensorListing) -> TensorListing:
     known = table(NAMES).get(architecture) if isinstance(architecture, str) else None
     if listing.format != "gguf" or known is None:
         return listing
-    names, turned, window = known["names"], known.get("turned", ()), known.get("window", ())
+    names = known["names"]
     tensors: list[Tensor] = []
     for tensor in _fused(listing.tensors, names):
         key, number = generic(tensor.name)
-        shape = tensor.shape
         if tensor.name in _COMPUTED or key.removeprefix("blk.{}.") in _COMPUTED:
             continue
-        if key in turned and len(shape) > 1:
-            shape = (*shape[:-2], shape[-1], shape[-2])
-        if key in window and len(shape) == 2:
-            shape = (shape[0], 1, shape[1])
         name = names[key].replace("{}", number) if key in names else tensor.name
-        tensors.append(replace(tensor, name=name, shape=shape))
+        tensors.append(replace(tensor, name=name, shape=_laid_out(tensor.shape, key, known)))
     if len({tensor.name for tensor in tensors}) != len(tensors):
         return listing
     metadata = {**listing.metadata, "tensor_names": f"translated from GGUF names of {architecture}"}
     return replace(listing, tensors=tuple(tensors), metadata=metadata)
 
 
+def _laid_out(shape: tuple[int, ...], key: str, known: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape as transformers keeps the tensor; the kinds are told in `gguf_names_build.build`."""
+    if key in known.get("turned", ()) and len(shape) > 1:
+        return (*shape[:-2], shape[-1], shape[-2])
+    if key in known.get("window", ()) and len(shape) == 2:
+        return (shape[0], 1, shape[1])
+    if key in known.get("flat", ()):
+        return (prod(shape),)
+    return (1, *shape) if key in known.get("row", ()) and len(shape) == 1 else shape
+
+
 def _fused(tensors: tuple[Tensor, ...], names: Mapping[str, str]) -> list[Tensor]:
-    """Experts' gate and input projections as one tensor, when the table has a name for that."""
-    if f"blk.{{}}{_BOTH}" not in names:
+    """Gates and inputs of a feed-forward as one tensor, where the table has a name for that."""
+    ends = {end: axes for end, axes in _JOINED.items() if f"blk.{{}}.ffn_gate_up{end}" in names}
+    if not ends:
         return list(tensors)
     by_name = {tensor.name: tensor for tensor in tensors}
     found: list[Tensor] = []
     for tensor in tensors:
-        stem = tensor.name.removesuffix(_GATE)
-        other = by_name.get(stem + _UP) if stem != tensor.name else None
-        if other is not None and len(tensor.shape) == 3 and other.shape == tensor.shape:
-            experts, width, hidden = tensor.shape
-            size = None if tensor.nbytes is None or other.nbytes is None else tensor.nbytes + other.nbytes
-            found.append(replace(tensor, name=stem + _BOTH, shape=(experts, 2 * width, hidden), nbytes=size))
-        elif not (tensor.name.endswith(_UP) and _is_fused(tensor, by_name)):
+        before, word, end = tensor.name.rpartition(".ffn_gate")
+        gate, joined = _pair(before, end, by_name, ends) if word else (None, None)
+        if gate is not None and joined is not None:
+            found.append(joined)
+            continue
+        before, word, end = tensor.name.rpartition(".ffn_up")
+        if not word or _pair(before, end, by_name, ends)[0] is None:
             found.append(tensor)
     return found
 
 
-def _is_fused(tensor: Tensor, by_name: Mapping[str, Tensor]) -> bool:
-    gate = by_name.get(tensor.name.removesuffix(_UP) + _GATE)
-    return gate is not None and len(gate.shape) == 3 and gate.shape == tensor.shape
+def _pair(
+    before: str, end: str, by_name: Mapping[str, Tensor], ends: Mapping[str, int]
+) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """A gate and what it becomes together with its input; nothing where they are not two of one shape."""
+    gate, up = by_name.get(f"{before}.ffn_gate{end}"), by_name.get(f"{before}.ffn_up{end}")
+    if gate is None or up is None or gate.shape != up.shape or len(gate.shape) != ends.get(end):
+        return None, None
+    size = None if gate.nbytes is None or up.nbytes is None else gate.nbytes + up.nbytes
+    axis = -1 if end.endswith("bias") else -2
+    shape = list(gate.shape)
+    shape[axis] *= 2
+    return gate, replace(gate, name=f"{before}.ffn_gate_up{end}", shape=tuple(shape), nbytes=size)
