@@ -94,7 +94,9 @@ def why(ranked: list[Candidate]) -> str:
 
 
 def same_graph(one: Candidate, other: Candidate) -> bool:
-    """Whether both explain every tensor of the package, in as good an order."""
+    """Whether both explain every tensor of the package, in as good an order; or by names and shapes together."""
+    if min(one.whole, other.whole) >= EXACT and one.roots == other.roots:
+        return True
     if one.fit is None or other.fit is None or min(one.fit.overlap, other.fit.overlap) < EXACT:
         return False
     return max(one.fit.order, other.fit.order) < IN_ORDER or abs(one.fit.order - other.fit.order) <= _ORDER_SLACK
@@ -102,8 +104,8 @@ def same_graph(one: Candidate, other: Candidate) -> bool:
 
 def joint(candidate: Candidate) -> float:
     """The score of both channels where an index carries no calibration."""
-    overlap = candidate.fit.overlap if candidate.fit is not None else 0.0
-    return (candidate.names + overlap) / 2
+    evidence = candidate.evidence("both")
+    return (evidence.names + evidence.overlap) / 2
 
 
 def rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:

@@ -78,7 +78,7 @@ class FamilyScorer:
         ):
             self._templates_of.setdefault(family, []).append(template)
         self._template = lru_cache(maxsize=4096)(self._decode)
-        self.wholes = Wholes(index)
+        self.wholes = Wholes(index, self._name_scores)
         self._size_idf = self._rarity()
         self._usualness = self._how_usual()
         self._tower_token = np.array([token.startswith(TOWER_VIEW) for token in index.token_names], dtype=bool)
@@ -179,7 +179,7 @@ class FamilyScorer:
         names = self._name_scores({p.star for p in parameters} | roots)
         if left_out is not None:
             names = np.where(self.index.layout_family == left_out, np.float32(0), names)
-        both = self._both(Asked(parameters, roots, observed, names), fits)
+        both = self._both(Asked(parameters, roots, observed, names, left_out), fits)
         return (
             [c for c in self._rank_structure(observed, fits) if c.family != without],
             [c for c in both if c.family != without],
@@ -192,7 +192,7 @@ class FamilyScorer:
         names = self._name_scores({p.star for p in folded} | roots)
         return Asked(folded, roots, Observed([p.shape for p in folded]), names)
 
-    def _name_scores(self, stars: set[str] | frozenset[str]) -> NDArray[np.float32]:
+    def _name_scores(self, stars: AbstractSet[str]) -> NDArray[np.float32]:
         full = self._matcher.scores(stars)
         back_off = self._tail_matcher.scores({tail(s) for s in stars})
         return np.asarray(0.7 * full + 0.3 * back_off, dtype=np.float32)

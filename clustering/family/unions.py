@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import combinations
+from types import MappingProxyType
 
 from clustering.family.templates import Table, slots_of
 from clustering.graphs.layers import Parameter
@@ -30,7 +32,13 @@ _LEFT_OUT = 0.98
 ANY = Expr(0)
 """A size of which the corpus shows no relation to others: any number may stand there."""
 
+NO_PARTS: Mapping[str, float] = MappingProxyType({})
+_UNLIKE, _PART = 0.5, 6
+"""Two parts with fewer names in common (intersection over union) are of unlike families; with fewer names than the
+second number they are no models."""
+
 Shape = tuple[int, ...]
+Held = tuple[str, Shape, int]
 Dims = tuple[Expr, ...]
 
 
@@ -47,6 +55,8 @@ class Union:
     implied: tuple[tuple[int, ...], ...]
     """Per kind the kinds that were there whenever it was, itself included; of a kind that was seen in one or two
     layouts only what all models have, since what came with it may be an accident."""
+    parts: tuple[str, ...] = ()
+    """First components behind which models of unlike families were seen: `language_model`, `vision_tower` ..."""
 
     def find(self, star: str) -> str | None:
         """The name under which the union knows a starred name: as it is, or behind a prefix."""
@@ -55,28 +65,32 @@ class Union:
         rest = star.partition(".")[2]
         return rest if rest in self.shapes else None
 
-    def explained(self, held: Sequence[tuple[str, Shape, int]]) -> float:
+    def explained(self, held: Sequence[Held], parts: Mapping[str, float] = NO_PARTS) -> float:
         """How fully a package is explained, 0 to 1.
 
         Args:
             held: starred name, shape and number of the package's parameters.
+            parts: how fully some other family explains what stands behind a component of `parts`; it is not looked at
+                again, and the rest is judged by itself.
 
         Returns:
             The share of the tensors that have a name of the family and a shape that agrees with the others, times the
             share of names that are there of those that should be.
         """
-        total = sum(number for _, _, number in held)
-        known = [(found, shape, number) for star, shape, number in held if (found := self.find(star)) is not None]
+        own = [row for row in held if row[0].partition(".")[0] not in parts] if parts else held
+        total = sum(number for _, _, number in own)
+        known = [(found, shape, number) for star, shape, number in own if (found := self.find(star)) is not None]
         if not known or not total:
             return 0.0
-        return self._agreeing(known) / total * self._present({star for star, _, _ in known})
+        present = self._present({star for star, _, _ in known}, frozenset(parts))
+        return self._agreeing(known) / total * present * min(parts.values(), default=1.0)
 
-    def _present(self, there: AbstractSet[str]) -> float:
+    def _present(self, there: AbstractSet[str], exchanged: AbstractSet[str]) -> float:
         """Share of the names that should be there; a tower or table that is left out as a whole counts little."""
         needed = {kind for star in there for kind in self.implied[self.kind[star]]}
-        heads = {star.partition(".")[0] for star in there}
+        heads = {star.partition(".")[0] for star in there} | exchanged
         absent = [star for star, kind in self.kind.items() if kind in needed and star not in there]
-        inside = sum(star.partition(".")[0] in heads for star in absent)
+        inside = sum(star.partition(".")[0] in heads - exchanged for star in absent)
         whole = {star.partition(".")[0] for star in absent} - heads
         return len(there) / (len(there) + inside) * _LEFT_OUT ** len(whole)
 
@@ -169,7 +183,28 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
     numbers = {pattern: n for n, pattern in enumerate(patterns)}
     layouts = {frozenset(star for star, _ in table): number for number, table in enumerate(tables)}
     implied = tuple(tuple(_implied(a, patterns, layouts.values(), len(tables))) for a in patterns)
-    return Union(sizes, shapes, {star: numbers[pattern] for star, pattern in presence.items()}, implied)
+    kinds = {star: numbers[pattern] for star, pattern in presence.items()}
+    return Union(sizes, shapes, kinds, implied, _exchanged(layouts))
+
+
+def _exchanged(layouts: Iterable[frozenset[str]]) -> tuple[str, ...]:
+    """First components behind which unlike models stand in different layouts."""
+    behind: dict[str, set[frozenset[str]]] = defaultdict(set)
+    for layout in layouts:
+        parts: dict[str, set[str]] = defaultdict(set)
+        for star in layout:
+            head, _, rest = star.partition(".")
+            if rest:
+                parts[head].add(rest)
+        for head, names in parts.items():
+            if head != "*" and len(names) >= _PART:
+                behind[head].add(frozenset(names))
+    unlike = (
+        head
+        for head, several in behind.items()
+        if any(len(one & other) < _UNLIKE * len(one | other) for one, other in combinations(several, 2))
+    )
+    return tuple(sorted(unlike))
 
 
 def _implied(pattern: int, patterns: Sequence[int], layouts: Iterable[int], models: int) -> Iterator[int]:
@@ -216,7 +251,7 @@ def encode_union(union: Union, numbers: Mapping[str, int]) -> bytes:
         [numbers[star], union.kind[star], [[expr(d) for d in dims] for dims in union.shapes[star]]]
         for star in sorted(union.shapes, key=numbers.__getitem__)
     ]
-    return json.dumps([union.sizes, rows, union.implied], separators=(",", ":")).encode()
+    return json.dumps([union.sizes, rows, union.implied, union.parts], separators=(",", ":")).encode()
 
 
 def decode_union(blob: bytes, names: Sequence[str]) -> Union:
@@ -227,6 +262,7 @@ def decode_union(blob: bytes, names: Sequence[str]) -> Union:
             return Expr(e)
         return Expr(e[0], tuple(zip(e[1::2], e[2::2], strict=True)))
 
-    sizes, rows, implied = json.loads(blob)
+    sizes, rows, implied, parts = json.loads(blob)
     shapes = {names[n]: tuple(tuple(expr(d) for d in dims) for dims in options) for n, _, options in rows}
-    return Union(sizes, shapes, {names[n]: kind for n, kind, _ in rows}, tuple(tuple(kinds) for kinds in implied))
+    kinds = {names[n]: kind for n, kind, _ in rows}
+    return Union(sizes, shapes, kinds, tuple(tuple(row) for row in implied), tuple(parts))

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.family.calibrate import EXACT
 from clustering.family.index import FamilyIndex
 from clustering.family.ranking import Candidate
 from clustering.family.unify import Observed
-from clustering.family.unions import Union, decode_union
+from clustering.family.unions import Held, Union, decode_union
 from clustering.graphs.layers import Parameter
 
 MOST_ASKED, HEARD_FROM = 12, 0.8
 """Families that are asked, and how fully one must explain the package to be heard."""
+MOST_FOR_A_PART = 6
+"""Families that are asked about one part of a composite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,17 @@ class Asked:
     observed: Observed
     names: NDArray[np.float32]
     """Agreement of the names with every layout, float (layouts,)."""
+    without: int | None = None
+    """Family that is to be left out, by number; its names agree with nothing."""
 
 
 class Wholes:
     """The unions of an index, decoded as they are asked."""
 
-    def __init__(self, index: FamilyIndex) -> None:
+    def __init__(self, index: FamilyIndex, scores: Callable[[AbstractSet[str]], NDArray[np.float32]]) -> None:
+        """Takes the index and what scores a set of starred names against every layout."""
         self._index = index
+        self._scores = scores
         self.union = lru_cache(maxsize=256)(self._decode)
         self._roots = lru_cache(maxsize=4096)(self._roots_of)
 
@@ -52,15 +60,51 @@ class Wholes:
 
     def explained(self, asked: Asked) -> dict[int, float]:
         """How fully the families with the most similar names explain the package, by number; none far from it."""
+        held = counted(asked.parameters)
+        parts: dict[str, float] = {}  # asked for once, whichever families have the part
+        found: dict[int, float] = {}
+        for family in self._nearest(asked.names, MOST_ASKED):
+            union = self.union(family)
+            if union is not None:
+                found[family] = self._composed(union, held, parts, asked)
+        return {family: whole for family, whole in found.items() if whole >= HEARD_FROM}
+
+    def _nearest(self, names: NDArray[np.float32], most: int) -> list[int]:
         families: dict[int, None] = {}
-        for layout in np.argsort(-asked.names, kind="stable").tolist():
-            if len(families) >= MOST_ASKED or asked.names[layout] <= 0:
+        for layout in np.argsort(-names, kind="stable").tolist():
+            if len(families) >= most or names[layout] <= 0:
                 break
             families[int(self._index.layout_family[layout])] = None
-        held = counted(asked.parameters)
-        unions = {family: self.union(family) for family in families}
-        found = {family: union.explained(held) for family, union in unions.items() if union is not None}
-        return {family: whole for family, whole in found.items() if whole >= HEARD_FROM}
+        return list(families)
+
+    def _composed(self, union: Union, held: Sequence[Held], parts: dict[str, float], asked: Asked) -> float:
+        """How fully a family explains a package, in whose exchangeable parts models of any other family may stand."""
+        whole = union.explained(held)
+        if whole >= EXACT or not union.parts:
+            return whole
+        heads = {star.partition(".")[0] for star, _, _ in held}
+        exchanged: dict[str, float] = {}
+        for head in union.parts:
+            if head not in heads:
+                continue
+            if head not in parts:
+                parts[head] = self._part(head, asked)
+            if parts[head] >= HEARD_FROM:
+                trial = {**exchanged, head: parts[head]}
+                better = union.explained(held, trial)
+                if better > whole:
+                    whole, exchanged = better, trial
+        return whole
+
+    def _part(self, head: str, asked: Asked) -> float:
+        """How fully the family that is nearest to what stands behind a component explains it."""
+        behind = [replace(p, star=p.star.partition(".")[2]) for p in asked.parameters if p.star.startswith(head + ".")]
+        held = counted(behind)
+        names = self._scores({star for star, _, _ in held})
+        if asked.without is not None:
+            names = np.where(self._index.layout_family == asked.without, np.float32(0), names)
+        unions = [self.union(family) for family in self._nearest(names, MOST_FOR_A_PART)]
+        return max((union.explained(held) for union in unions if union is not None), default=0.0)
 
     def heard(self, candidates: Sequence[Candidate], asked: Asked) -> list[Candidate]:
         """The candidates with what their families' unions say."""
@@ -75,7 +119,7 @@ class Wholes:
         return replace(candidate, whole=whole, roots=len(own & roots) / max(1, len(own | roots)))
 
 
-def counted(parameters: Sequence[Parameter]) -> list[tuple[str, tuple[int, ...], int]]:
+def counted(parameters: Sequence[Parameter]) -> list[Held]:
     """Starred names and shapes with how often they occur."""
     rows = Counter((parameter.star, parameter.shape) for parameter in parameters)
     return [(star, shape, number) for (star, shape), number in rows.items()]
