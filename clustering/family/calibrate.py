@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp, log2, log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +49,19 @@ def features(evidence: Evidence) -> NDArray[np.float64]:
     (1, nothing unexplained, digits of the overlap, names, digits of the names, shapes, stored in definition order).
     An index of an earlier version has weights for the first four.
     """
-    return np.array(
-        [
-            1.0,
-            float(evidence.overlap >= EXACT),
-            -np.log10(max(1e-4, 1.0 - evidence.overlap)) / 4,
-            evidence.names,
-            -np.log10(max(1e-2, 1.0 - evidence.names)) / 2,
-            min(1.0, np.log2(1 + evidence.shapes) / 6),
-            float(evidence.order >= IN_ORDER),
-        ]
+    return np.array(_features(evidence))
+
+
+def _features(evidence: Evidence) -> tuple[float, ...]:
+    """The same as plain numbers: hundreds of candidates per package are weighed."""
+    return (
+        1.0,
+        float(evidence.overlap >= EXACT),
+        -log10(max(1e-4, 1.0 - evidence.overlap)) / 4,
+        evidence.names,
+        -log10(max(1e-2, 1.0 - evidence.names)) / 2,
+        min(1.0, log2(1 + evidence.shapes) / 6),
+        float(evidence.order >= IN_ORDER),
     )
 
 
@@ -96,8 +100,8 @@ def _newton(
 
 def probability(weights: Sequence[float], evidence: Evidence) -> float:
     """The fitted probability that a first answer with this evidence is right."""
-    known = np.asarray(weights)
-    return float(1 / (1 + np.exp(-np.clip(features(evidence)[: len(known)] @ known, -30, 30))))
+    total = sum([weight * value for weight, value in zip(weights, _features(evidence), strict=False)])
+    return 1 / (1 + exp(-max(-30.0, min(30.0, total))))
 
 
 def threshold(weights: Sequence[float], outcomes: Sequence[Outcome], *, false_unknown: float) -> float:

@@ -28,8 +28,8 @@ class Observed:
     """The multiset of shapes of one package; remembers what each pattern is in it."""
 
     __slots__ = (
-        "_places", "_readings", "by_axis", "by_rank", "counts", "depths", "follows", "index", "shapes", "shares",
-        "total",
+        "_places", "_readings", "by_axis", "by_rank", "counts", "depths", "follows", "index", "ranks", "shapes",
+        "shares", "total",
     )  # fmt: skip
 
     def __init__(self, sequence: Sequence[Shape]) -> None:
@@ -46,6 +46,8 @@ class Observed:
             self.by_rank.setdefault(len(shape), []).append(number)
             for axis, size in enumerate(shape):
                 self.by_axis.setdefault((len(shape), axis, size), []).append(number)
+        self.ranks = {rank: sum(self.counts[n] for n in numbers) / self.total for rank, numbers in self.by_rank.items()}
+        """Number of dimensions -> share of the tensors that have as many."""
         pairs = Counter(pairwise([self.index[shape] for shape in sequence]))
         self.follows: dict[tuple[int, int], float] = {k: n / max(1, len(sequence) - 1) for k, n in pairs.items()}
         self.depths: dict[Any, tuple[float, ...]] = {}

@@ -70,6 +70,10 @@ class Plan:
     """(group, its only table variable, groups that have this variable)."""
     pairs: float
     """Share of all adjacent pairs that `Template.follows` lists."""
+    ranks: dict[int, float]
+    """Number of dimensions -> share of the class's tensors that have as many."""
+    constants: frozenset[tuple[int, int, int]]
+    """(number of dimensions, axis, size) of all sizes that never vary."""
 
 
 def prepare(group: Group, usual: Sequence[int]) -> Step:
@@ -107,12 +111,22 @@ def plan(template: Template) -> Plan:
     whole = 0.0
     for _, _, share in template.follows:
         whole += share
+    ranks: dict[int, float] = {}
+    for group in template.groups:
+        ranks[len(group.dims)] = ranks.get(len(group.dims), 0.0) + group.typical
     return Plan(
         groups,
         _matching_order(groups, having),
         tuple((group.count.const, group.count.terms) for group in template.groups),
         tuple(settled),
         whole,
+        ranks,
+        frozenset(
+            (len(group.dims), axis, dim.const)
+            for group in template.groups
+            for axis, dim in enumerate(group.dims)
+            if not dim.terms
+        ),
     )
 
 

@@ -18,8 +18,8 @@ from clustering.family.calibrate import EXACT, probability
 from clustering.family.index import FamilyIndex, decode_template
 from clustering.family.plans import Plan, plan
 from clustering.family.ranking import Candidate, deciding_channel, joint, nearest, rank, same_graph, why
+from clustering.family.retrieval import Retrieval
 from clustering.family.templates import Template
-from clustering.family.tokens import TOWER_VIEW, shape_tokens
 from clustering.family.unify import Fit, Observed, unify
 from clustering.family.vocabulary import NameMatcher, tail
 from clustering.family.wholes import Asked, Wholes
@@ -64,7 +64,6 @@ class FamilyScorer:
 
     def __init__(self, index: FamilyIndex) -> None:
         self.index = index
-        self._token_number = {name: number for number, name in enumerate(index.token_names)}
         self._matcher = NameMatcher(list(index.star_names), index.star_idf, index.stars, index.star_offsets)
         self._tail_matcher = NameMatcher(list(index.tail_names), index.tail_idf, index.tails, index.tail_offsets)
         self._family_number = {name: number for number, name in enumerate(index.families)}
@@ -79,11 +78,10 @@ class FamilyScorer:
             self._templates_of.setdefault(family, []).append(template)
         self._template = lru_cache(maxsize=4096)(self._decode)
         self.wholes = Wholes(index, self._name_scores)
+        self._sizes_of = lru_cache(maxsize=4096)(self._usual_sizes)
         self._size_idf = self._rarity()
         self._usualness = self._how_usual()
-        self._tower_token = np.array([token.startswith(TOWER_VIEW) for token in index.token_names], dtype=bool)
-        squares = np.where(self._tower_token[index.tokens], index.token_weights, 0) ** 2
-        self._tower_norms = np.sqrt(np.add.reduceat(np.append(squares, 0), index.token_offsets[:-1])) + 1e-6
+        self._retrieval = Retrieval(index)
 
     def __reduce__(self) -> tuple[type[FamilyScorer], tuple[FamilyIndex]]:
         """Everything follows from the index; the cache of decoded templates cannot be pickled and need not be."""
@@ -197,27 +195,13 @@ class FamilyScorer:
         back_off = self._tail_matcher.scores({tail(s) for s in stars})
         return np.asarray(0.7 * full + 0.3 * back_off, dtype=np.float32)
 
-    def _similar(self, observed: Observed) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Similarity to every template, by all tokens and by those of towers alone, float (templates,)."""
-        index = self.index
-        query = np.zeros(len(index.token_idf), dtype=np.float32)
-        sequence = [s for s, n in zip(observed.shapes, observed.counts, strict=True) for _ in range(n)]
-        for token, weight in shape_tokens(sequence).items():
-            number = self._token_number.get(token)
-            if number is not None:
-                query[number] = weight * index.token_idf[number]
-        products = query[index.tokens] * index.token_weights
-        starts = index.token_offsets[:-1]
-        towers = np.add.reduceat(np.where(self._tower_token[index.tokens], products, 0), starts) / self._tower_norms
-        return np.add.reduceat(products, starts), np.asarray(towers, dtype=np.float32)
-
     def _ranked(self, observed: Observed) -> list[int]:
         """All templates by similarity of their tokens, most similar first."""
-        return [int(n) for n in np.argsort(-self._similar(observed)[0], kind="stable")]
+        return [int(n) for n in np.argsort(-self._retrieval.similar(observed)[0], kind="stable")]
 
     def _retrieve(self, observed: Observed) -> list[int]:
         """The templates to verify."""
-        whole, towers = self._similar(observed)
+        whole, towers = self._retrieval.similar(observed)
         ranked = np.argsort(-whole, kind="stable").tolist()
         chosen = dict.fromkeys(ranked[:FIRST])
         chosen |= dict.fromkeys(np.argsort(-towers, kind="stable")[:TOWERS_FIRST].tolist())
@@ -250,7 +234,7 @@ class FamilyScorer:
             template
             for family in near
             for template in self._templates_of.get(family, ())
-            if template not in fits and _could_be_exact(self._template(template)[0], observed)
+            if template not in fits and _could_be_exact(self._template(template)[1], observed)
         ]
         return fits | self._fits(siblings[:MOST_SIBLINGS], observed)
 
@@ -261,21 +245,21 @@ class FamilyScorer:
         """
         fits: dict[int, Fit] = {}
         for place, number in enumerate(numbers):
-            template, order, _ = self._template(number)
-            if best >= EXACT and place >= AT_ONCE and not _could_be_exact(template, observed):
+            template, prepared, _ = self._template(number)
+            if best >= EXACT and place >= AT_ONCE and not _could_be_exact(prepared, observed):
                 continue
-            if _rank_distance(template, observed) > MAX_RANK_DISTANCE:
+            if _rank_distance(prepared, observed) > MAX_RANK_DISTANCE:
                 continue
-            fits[number] = unify(template, order, observed, NARROW)
+            fits[number] = unify(template, prepared, observed, NARROW)
             best = max(best, fits[number].overlap)
         promising = ALMOST if best >= EXACT else best - PROMISING
         again = sorted((n for n in fits if promising < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
         near = sum(fits[n].overlap > best - NEARLY for n in again)
         for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
-            template, order, _ = self._template(number)
-            if best >= EXACT and not _could_be_exact(template, observed):
+            template, prepared, _ = self._template(number)
+            if best >= EXACT and not _could_be_exact(prepared, observed):
                 continue
-            fits[number] = max(fits[number], unify(template, order, observed), key=lambda f: (f.overlap, f.order))
+            fits[number] = max(fits[number], unify(template, prepared, observed), key=lambda f: (f.overlap, f.order))
         return fits
 
     def _exact_sizes(self, layout: int, fit: Fit) -> float:
@@ -284,7 +268,7 @@ class FamilyScorer:
         hits = found & self._sizes_of(int(self.index.layout_family[layout]))
         return sum(self._size_idf.get(s, 0.0) for s in hits)
 
-    def _sizes_of(self, family: int) -> frozenset[int]:
+    def _usual_sizes(self, family: int) -> frozenset[int]:
         start, stop = self.index.usual_offsets[family], self.index.usual_offsets[family + 1]
         return frozenset(self.index.usual[start:stop].tolist())
 
@@ -371,23 +355,16 @@ class FamilyScorer:
         return Identification(joint, alone, deciding_channel(both[0]), reason=why(both))
 
 
-def _could_be_exact(template: Template, observed: Observed) -> bool:
+def _could_be_exact(plan: Plan, observed: Observed) -> bool:
     """Necessary for an exact explanation: groups enough, and each finds its rank and its constants."""
-    if len(template.groups) < len(observed.shapes) or {len(g.dims) for g in template.groups} != set(observed.by_rank):
-        return False
-    return all(
-        (len(group.dims), axis, dim.const) in observed.by_axis
-        for group in template.groups
-        for axis, dim in enumerate(group.dims)
-        if not dim.terms
+    return (
+        len(plan.groups) >= len(observed.shapes)
+        and plan.ranks.keys() == observed.by_rank.keys()
+        and plan.constants <= observed.by_axis.keys()
     )
 
 
-def _rank_distance(template: Template, observed: Observed) -> float:
+def _rank_distance(plan: Plan, observed: Observed) -> float:
     """Half the difference of the shares of vectors, matrices, kernels ...; bounds the overlap."""
-    shares: dict[int, float] = {}
-    for group in template.groups:
-        shares[len(group.dims)] = shares.get(len(group.dims), 0.0) + group.typical
-    for shape, count in zip(observed.shapes, observed.counts, strict=True):
-        shares[len(shape)] = shares.get(len(shape), 0.0) - count / observed.total
-    return sum(abs(v) for v in shares.values()) / 2
+    mine, other = plan.ranks, observed.ranks
+    return sum([abs(mine.get(rank, 0.0) - other.get(rank, 0.0)) for rank in mine.keys() | other.keys()]) / 2

@@ -62,7 +62,11 @@ def shape_tokens(sequence: Sequence[tuple[int, ...]]) -> dict[str, float]:
     Four views: exact ratios to the main width, coarse ratios (wider, narrower) with the share of the tensors in
     buckets, the bare ranks with their shares, and the towers.
     """
-    counts = Counter(sequence)
+    return token_weights(Counter(sequence))
+
+
+def token_weights(counts: Counter[tuple[int, ...]]) -> dict[str, float]:
+    """The same from shapes with their numbers."""
     total = sum(counts.values())
     if not total:
         return {}

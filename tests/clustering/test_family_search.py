@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from clustering.family.learn import example, learn_index
+from clustering.family.plans import plan
 from clustering.family.scorer import FamilyScorer, _could_be_exact
 from clustering.family.templates import learn
 from clustering.family.tokens import TOWER_VIEW, shape_tokens
@@ -59,10 +60,10 @@ def test_what_could_be_exact_never_leaves_out_what_is() -> None:
     sizes = [(512, 384, (4, 6)), (640, 256, (3, 5)), (768, 320, (5, 2)), (256, 448, (6, 3))]
     variants = [fold_tied(parameters_of(listing(two_towers(*size)))) for size in sizes]
     ((template, _, _),) = learn(variants)
-    assert _could_be_exact(template, shown(two_towers(1024, 704, (24, 12))))
-    assert not _could_be_exact(template, shown(list(tower("text", 1024, 24)))), "no images"
+    assert _could_be_exact(plan(template), shown(two_towers(1024, 704, (24, 12))))
+    assert not _could_be_exact(plan(template), shown(list(tower("text", 1024, 24)))), "no images"
     more = [*two_towers(1024, 704, (24, 12)), *((f"odd.{n}", (n, 77)) for n in range(100, 120))]
-    assert not _could_be_exact(template, shown(more)), "more shapes than groups"
+    assert not _could_be_exact(plan(template), shown(more)), "more shapes than groups"
 
 
 @pytest.fixture(scope="module")

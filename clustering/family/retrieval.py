@@ -1,0 +1,58 @@
+"""Which templates resemble a package at first sight: the cosine of size-free tokens, over an inverted file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.family.index import FamilyIndex
+from clustering.family.observed import Observed
+from clustering.family.tokens import TOWER_VIEW, token_weights
+
+_SMALL_NUMBERS = 1 << 16
+
+
+class Retrieval:
+    """The token rows of an index turned round: per token the templates that have it."""
+
+    __slots__ = ("_idf", "_norms", "_number", "_size", "_starts", "_templates", "_tower", "_weights")
+
+    def __init__(self, index: FamilyIndex) -> None:
+        self._number = {name: number for number, name in enumerate(index.token_names)}
+        self._idf = index.token_idf
+        self._size = len(index.templates)
+        tokens = index.tokens
+        if len(index.token_names) < _SMALL_NUMBERS:
+            tokens = tokens.astype(np.uint16)  # sorted by radix, in half the time
+        order = np.argsort(tokens, kind="stable")
+        rows = np.repeat(np.arange(self._size, dtype=np.int32), np.diff(index.token_offsets))
+        self._templates = rows[order]
+        self._weights = index.token_weights[order]
+        held = np.bincount(index.tokens, minlength=len(index.token_names))
+        self._starts: list[int] = np.concatenate(([0], np.cumsum(held))).tolist()
+        self._tower = frozenset(n for name, n in self._number.items() if name.startswith(TOWER_VIEW))
+        self._norms = np.sqrt(self._sum([(number, None) for number in sorted(self._tower)])) + 1e-6
+
+    def similar(self, observed: Observed) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Similarity to every template, by all tokens and by those of towers alone, float (templates,)."""
+        query: dict[int, float] = {}
+        counts = Counter(dict(zip(observed.shapes, observed.counts, strict=True)))
+        for token, weight in token_weights(counts).items():
+            number = self._number.get(token)
+            if number is not None:
+                query[number] = weight * float(self._idf[number])
+        towers = self._sum([(n, w) for n, w in query.items() if n in self._tower])
+        whole = towers + self._sum([(n, w) for n, w in query.items() if n not in self._tower])
+        return whole.astype(np.float32), (towers / self._norms).astype(np.float32)
+
+    def _sum(self, query: Sequence[tuple[int, float | None]]) -> NDArray[np.float64]:
+        """Weighted sum over the templates that have the tokens; of squared weights where none is given."""
+        spans = [(slice(self._starts[n], self._starts[n + 1]), weight) for n, weight in query]
+        if not spans:
+            return np.zeros(self._size)
+        templates = np.concatenate([self._templates[span] for span, _ in spans])
+        parts = [self._weights[span] * (self._weights[span] if w is None else w) for span, w in spans]
+        return np.bincount(templates, np.concatenate(parts), minlength=self._size).astype(np.float64)
