@@ -22,7 +22,7 @@ from clustering.family.retrieval import Retrieval
 from clustering.family.templates import Template
 from clustering.family.unify import Fit, Observed, unify
 from clustering.family.vocabulary import NameMatcher, tail
-from clustering.family.wholes import Asked, Wholes
+from clustering.family.wholes import NO_FIT, Asked, Wholes
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
 from clustering.identity import FamilyMatch, Identification
 from clustering.tensors import TensorListing
@@ -307,7 +307,10 @@ class FamilyScorer:
             for number, fit in fits.items()
             for layout in self._layouts_of[number]
         ]
-        return rank(self.wholes.heard(found, asked), lambda c: self._chance(c, "both"))
+        found = self.wholes.heard(
+            found, asked, lambda layout: self._candidate(layout, NO_FIT, float(names[layout]), len(observed.shapes))
+        )
+        return rank(found, lambda c: self._chance(c, "both"))
 
     def _by_names(self, names: NDArray[np.float32]) -> Identification:
         best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]

@@ -187,6 +187,12 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
     return Union(sizes, shapes, kinds, implied, _exchanged(layouts))
 
 
+def is_part(star: str) -> bool:
+    """Whether what stands behind the first component may be a model: a list of blocks is none."""
+    head, _, rest = star.partition(".")
+    return head != "*" and bool(rest) and not rest.startswith("*")
+
+
 def _exchanged(layouts: Iterable[frozenset[str]]) -> tuple[str, ...]:
     """First components behind which unlike models stand in different layouts."""
     behind: dict[str, set[frozenset[str]]] = defaultdict(set)
@@ -194,10 +200,10 @@ def _exchanged(layouts: Iterable[frozenset[str]]) -> tuple[str, ...]:
         parts: dict[str, set[str]] = defaultdict(set)
         for star in layout:
             head, _, rest = star.partition(".")
-            if rest:
+            if is_part(star):
                 parts[head].add(rest)
         for head, names in parts.items():
-            if head != "*" and len(names) >= _PART:
+            if len(names) >= _PART:
                 behind[head].add(frozenset(names))
     unlike = (
         head

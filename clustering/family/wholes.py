@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from clustering.family.calibrate import EXACT
 from clustering.family.index import FamilyIndex
 from clustering.family.ranking import Candidate
-from clustering.family.unify import Observed
-from clustering.family.unions import Held, Union, decode_union
+from clustering.family.unify import Fit, Observed
+from clustering.family.unions import Held, Union, decode_union, is_part
 from clustering.graphs.layers import Parameter
 
 MOST_ASKED, HEARD_FROM = 12, 0.8
 """Families that are asked, and how fully one must explain the package to be heard."""
-MOST_FOR_A_PART = 6
-"""Families that are asked about one part of a composite."""
+MOST_FOR_A_PART, MOST_BY_FRAME = 6, 6
+"""Families that are asked about one part of a composite, and those asked because of what stands around its parts."""
+_MODEL = 6
+"""Names behind one first component from which it is a part and no projector."""
+
+NO_FIT = Fit(0.0, 0.0, (), 0.0, 0, 0)
+"""Of a family that only its names brought up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,26 @@ class Wholes:
         held = counted(asked.parameters)
         parts: dict[str, float] = {}  # asked for once, whichever families have the part
         found: dict[int, float] = {}
-        for family in self._nearest(asked.names, MOST_ASKED):
+        nearest = self._nearest(asked.names, MOST_ASKED) + self._nearest(self._frame(held, asked), MOST_BY_FRAME)
+        for family in dict.fromkeys(nearest):
             union = self.union(family)
             if union is not None:
                 found[family] = self._composed(union, held, parts, asked)
         return {family: whole for family, whole in found.items() if whole >= HEARD_FROM}
+
+    def _frame(self, held: Sequence[Held], asked: Asked) -> NDArray[np.float32]:
+        """Agreement with every layout of what stands outside the parts of a composite: projectors, new lines, heads."""
+        stars = {star for star, _, _ in held}
+        sizes = Counter(star.partition(".")[0] for star in stars if is_part(star))
+        frame = {star for star in stars if sizes[star.partition(".")[0]] < _MODEL}
+        if not frame or len(frame) == len(stars):
+            return np.zeros(0, dtype=np.float32)
+        return self._without(self._scores(frame | asked.roots), asked)
+
+    def _without(self, names: NDArray[np.float32], asked: Asked) -> NDArray[np.float32]:
+        if asked.without is None:
+            return names
+        return np.where(self._index.layout_family == asked.without, np.float32(0), names)
 
     def _nearest(self, names: NDArray[np.float32], most: int) -> list[int]:
         families: dict[int, None] = {}
@@ -100,16 +120,27 @@ class Wholes:
         """How fully the family that is nearest to what stands behind a component explains it."""
         behind = [replace(p, star=p.star.partition(".")[2]) for p in asked.parameters if p.star.startswith(head + ".")]
         held = counted(behind)
-        names = self._scores({star for star, _, _ in held})
-        if asked.without is not None:
-            names = np.where(self._index.layout_family == asked.without, np.float32(0), names)
+        names = self._without(self._scores({star for star, _, _ in held}), asked)
         unions = [self.union(family) for family in self._nearest(names, MOST_FOR_A_PART)]
         return max((union.explained(held) for union in unions if union is not None), default=0.0)
 
-    def heard(self, candidates: Sequence[Candidate], asked: Asked) -> list[Candidate]:
-        """The candidates with what their families' unions say."""
+    def heard(
+        self, candidates: Sequence[Candidate], asked: Asked, candidate: Callable[[int], Candidate]
+    ) -> list[Candidate]:
+        """The candidates with what their families' unions say.
+
+        Args:
+            candidates: what shapes and names brought up.
+            asked: the package.
+            candidate: makes one of a layout, for families that nothing else brought up.
+        """
         wholes = self.explained(asked)
-        return [self._with(c, wholes, asked.roots) for c in candidates] if wholes else list(candidates)
+        if not wholes:
+            return list(candidates)
+        families = self._index.layout_family
+        fresh = sorted(wholes.keys() - {int(families[c.layout]) for c in candidates})
+        layouts = [int(np.argmax(np.where(families == family, asked.names, -1.0))) for family in fresh]
+        return [self._with(c, wholes, asked.roots) for c in (*candidates, *map(candidate, layouts))]
 
     def _with(self, candidate: Candidate, wholes: dict[int, float], roots: frozenset[str]) -> Candidate:
         whole = wholes.get(int(self._index.layout_family[candidate.layout]))
