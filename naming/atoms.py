@@ -18,6 +18,8 @@ _GLUED_VERSION = re.compile(r"([0-9][bm]|[a-z]{3})(?=v[0-9]+(?:\.[0-9]+)?$)")
 """`7bv5`, `twittersentimentv5`."""
 _GLUED_ACTIVE = re.compile(r"([0-9]b)(?=a[0-9]{1,3}b?$)")
 """`30BA3B`: parameters in all, and of the experts that are active."""
+_GLUED_DTYPE = re.compile(r"([0-9][bm])(?=(?:bf|fp)(?:16|32|8)$)")
+"""`13bfp16`."""
 _KILO_SPAN = re.compile(r"(\d{1,3}k)(to)\d{1,3}k$")
 """`22kto1k`: trained on one version of ImageNet, then on another."""
 SIZES = ("tiny", "mini", "small", "base", "medium", "large", "huge", "xxl", "xl")
@@ -89,7 +91,7 @@ class Atoms:
             cuts = {match.end() for match in _ATOM.finditer(chunk)}
             cuts.add(size)
         if not letters:
-            for glued in (_GLUED_VERSION, _GLUED_ACTIVE):
+            for glued in (_GLUED_VERSION, _GLUED_ACTIVE, _GLUED_DTYPE):
                 if numbered := glued.search(folded):
                     cuts.add(numbered.end(1))
         if size <= _LONGEST_CLASS and ("For" in chunk or chunk.endswith("Model")):

@@ -24,7 +24,7 @@ _DIGIT = re.compile(
     | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l))(?=\d{{3}}|{_END})
     | (?P<labels>\d{{1,5}}[-_]?(?:class(?:es)?|labels?|way|classification|cls|stars?)){_END}
     | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}})?[bmt]|(?<![a-z])\d{{1,2}}_\d[bmt]|\d{{1,3}}b\d{{1,2}})
-        (?=v\d|a\d{{1,3}}(?:\.\d{{1,2}})?b{_END}|{_END})
+        (?=v\d|(?:bf|fp)(?:16|32|8){_END}|a\d{{1,3}}(?:\.\d{{1,2}})?b{_END}|{_END})
     | (?P<kilo>\d{{1,9}}(?:\.\d{{1,9}})?k)(?=to\d|{_END})
     | (?P<date>(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\g<1>(?:0[1-9]|[12]\d|3[01])){_END}
     | (?P<cardinality>\d{{2,3}}x\d{{1,3}}d){_END}

@@ -33,6 +33,9 @@ _EFFECTIVE: Final = re.compile(r"(?i)^e\d")
 EFFECTIVE_HIGH: Final = 3.2
 """`E2B` counts what has to be in fast memory: Gemma 3n and 4 hold 4.5e9 to 5.4e9 with the embeddings of each layer."""
 
+_NAMED_BY_WORDS: Final = frozenset(["encoder", "seq2seq", "gpt"])
+"""Kinds of families whose published sizes are words."""
+
 _JOINED: Final = re.compile(r"^[vV]?(?:\d+_)+(\d+(?:\.\d+)?)\s*([bBmM])$")
 _BEFORE: Final = re.compile(r"(\d{1,3})[._]$")
 _WHOLE: Final = re.compile(r"^\d+[bBmM]$")
@@ -56,7 +59,8 @@ class ContradictedParameters(Rule):
 
     ## Known limits
     Adapters, drafts, projectors, incomplete packages, and fixtures with random weights are skipped. When a name
-    states several counts (a teacher's too) it is enough that one holds.
+    states several counts (a teacher's too) it is enough that one holds. Beside the size word of a text encoder a count
+    may be that of its training data (`roberta-base-10M`); such findings have low confidence.
     """
 
     code = "DAR201"
@@ -98,7 +102,12 @@ class ContradictedParameters(Rule):
         )
         confidence = Confidence.HIGH if far and fact.basis == "measured" else Confidence.MEDIUM
         # A configuration without any dimension is a stub, and weights built from it have a library's default size.
-        if claim.modality == "ambiguous" or resized_on_purpose(subject) or not confirmed:
+        if (
+            claim.modality == "ambiguous"
+            or resized_on_purpose(subject)
+            or not confirmed
+            or _may_count_data(claim, subject)
+        ):
             confidence = Confidence.LOW
         sure = far and confidence >= Confidence.MEDIUM
         return self.finding(
@@ -113,6 +122,20 @@ class ContradictedParameters(Rule):
                 *_tolerance(claim, subject),
             ),
         )
+
+
+def _may_count_data(claim: Claim, subject: Subject) -> bool:
+    """Whether a count beside a size word may be that of the training data (`roberta-base-10M`, `...-large-2022-154m`).
+
+    Text encoders and their kin are named by size words, which tell the parameters already; a number beside them often
+    counts tokens, tweets or megabytes.
+    """
+    if not isinstance(claim.value, int) or not subject.claims("size"):
+        return False
+    from naming.domains import domain_of
+
+    declared = subject.facts.best("family")
+    return declared is not None and domain_of(str(declared.value)) in _NAMED_BY_WORDS
 
 
 def _exempt(subject: Subject) -> str:

@@ -133,6 +133,19 @@ def test_items_are_cut_apart(name, spans):
     assert [part.text for part in parse_name(name).components] == spans
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "dtype"),
+    [
+        ("a/Beluga-v2-13bfp16", [13_000_000_000], ["fp16"]),
+        ("a/model-7bbf16", [7_000_000_000], ["bf16"]),
+        ("a/model-bfp16", [], ["bf16"]),
+        ("a/model-13b-fp16", [13_000_000_000], ["fp16"]),
+    ],
+)
+def test_counts_glued_to_a_number_format(name, parameters, dtype):
+    assert (values(name, "parameters"), values(name, "dtype")) == (parameters, dtype)
+
+
 def test_one_layer_behind_a_vision_model_is_its_head():
     assert values("a/dinov2-small-imagenet1k-1-layer", "layers") == []
     assert values("a/bert-1-layer", "layers") == [1]

@@ -84,7 +84,7 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         return RuledClaim(claim, Ruling.HELD, best)
     if accept & evidence.components:
         return RuledClaim(claim, Ruling.HELD, best, "names a part of the model")
-    if any(len(name) > 2 and evidence.declared.startswith(name) for name in accept):
+    if any(len(name) > 2 and _is_built_on(evidence.declared, name, claim) for name in accept):
         reason = f"{escape(evidence.declared_name)} is built on the family that the name states"
         return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
     if shown and evidence.agree is not True:
@@ -98,6 +98,17 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
     if shown or accept & evidence.declared_twins:
         return RuledClaim(claim, Ruling.SIBLING, best)
     return _apart(claim, accept, evidence, best, subject)
+
+
+def _is_built_on(declared: str, name: str, claim: Claim) -> bool:
+    """Whether a declared family carries on a claimed one (`llava_llama`), but for another release than the name states.
+
+    `phi-2` over a `phi3` is another generation; `sam-huge` over a `sam2` may just have left the number out.
+    """
+    if not declared.startswith(name):
+        return False
+    released = declared[len(name) : len(name) + 1].isdigit() and any(letter.isdigit() for letter in claim.text)
+    return not released
 
 
 def _spells_finer_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
