@@ -81,14 +81,24 @@ class Named:
         return next((token for token in reversed(self.path) if isinstance(token, str)), "")
 
 
+_recent: tuple[tuple[Tensor, ...], tuple[Named, ...]] = ((), ())
+"""The last answer of `named_tensors`: facts and parts of one package ask for the same one after another. One tuple,
+replaced as a whole, so that threads see the old or the new one."""
+
+
 def named_tensors(listing: TensorListing) -> tuple[Named, ...]:
     """All tensors of a listing but training state, in order; like tensors of a block's experts stand as one."""
+    global _recent  # noqa: PLW0603  # a memory of one, by identity of an immutable tuple
+    tensors, known = _recent
+    if tensors is listing.tensors:
+        return known
     found: list[Named] = []
     for tensor, copies, nbytes in _fold_experts(listing.tensors):
         named = split(tensor, copies=copies, nbytes=nbytes)
         if named is not None:
             found.append(named)
-    return tuple(found)
+    _recent = listing.tensors, tuple(found)
+    return _recent[1]
 
 
 def _fold_experts(tensors: Sequence[Tensor]) -> list[tuple[Tensor, int, int | None]]:

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
+from clustering.collecting import no_collection
 from clustering.tensors import Tensor, TensorListing
 
 BUFFER_NAMES = frozenset(
@@ -102,6 +103,36 @@ def star_name(name: str) -> tuple[str, tuple[int, ...]]:
     return ".".join(parts), tuple(indices)
 
 
+_patterns: dict[tuple[str, ...], tuple[str, tuple[int, ...], tuple[int, ...]]] = {}
+"""What `star_name` makes of names with the same texts between their numbers: a format of the star, the places of the
+numbers that stay in it, and of those that are indices."""
+_MOST_PATTERNS, _MOST_NUMBERS = 4_096, 16
+_PROBE = 10**8
+
+
+def _star_by_pattern(name: str) -> tuple[str, tuple[int, ...]]:
+    """`star_name`, remembered for names that differ in numbers only: 100,000 names of experts are twenty patterns."""
+    pieces = _DIGITS.split(name)
+    texts = tuple(pieces[::2])
+    found = _patterns.get(texts)
+    if found is None:
+        # `:0` is a suffix of one value, and two numbers side by side are one that is too long
+        if len(texts) > _MOST_NUMBERS or ":" in name or "" in texts[1:-1] or "{" in name or "}" in name:
+            return star_name(name)
+        # which numbers are indices does not depend on their values
+        probe = "".join(f"{text}{_PROBE + place}" for place, text in enumerate(texts[:-1])) + texts[-1]
+        star, indices = star_name(probe)
+        kept = _DIGITS.split(star)
+        form = "".join("{}" if place % 2 else text for place, text in enumerate(kept))
+        found = (form, tuple(int(n) - _PROBE for n in kept[1::2]), tuple(n - _PROBE for n in indices))
+        if len(_patterns) >= _MOST_PATTERNS:
+            _patterns.clear()
+        _patterns[texts] = found
+    form, kept_places, places = found
+    star = form.format(*[pieces[2 * place + 1] for place in kept_places]) if kept_places else form
+    return star, tuple([int(pieces[2 * place + 1]) for place in places])
+
+
 @lru_cache(maxsize=16_384)
 def _star_piece(piece: str) -> tuple[tuple[str, ...], int | None]:
     """What one path component becomes, and its index; remembered, since 100,000 names are made of few words."""
@@ -158,7 +189,8 @@ def parameters_of(listing: TensorListing) -> tuple[Parameter, ...]:
     tensors, form, known = _recent
     if tensors is listing.tensors and form == listing.format:
         return known
-    found = _in_block_order(_parameters(listing))
+    with no_collection():
+        found = _in_block_order(_parameters(listing))
     _recent = listing.tensors, listing.format, found
     return found
 
@@ -171,7 +203,7 @@ def _parameters(listing: TensorListing) -> list[Parameter]:
             if tensor.storage in storages:
                 continue
             storages.add(tensor.storage)
-        star, indices = star_name(tensor.name)
+        star, indices = _star_by_pattern(tensor.name)
         if _is_buffer(tensor, star[star.rfind(".") + 1 :]):
             continue
         found.append(Parameter(star, indices, _torch_axes(tensor, listing.format), tensor.name))
@@ -211,8 +243,11 @@ def fold_tied(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
     if not tall:
         return parameters
     table = max(tall)
-    copies = [p for p in parameters if p.shape in {table, table[::-1]}]
+    both = {table, table[::-1]}
+    copies = [p for p in parameters if p.shape in both]
     # the kept copy must not depend on the stored order: the one named as an embedding, else the first by name
     kept = min(copies, key=lambda p: (p.shape != table, not any(w in p.star for w in EMBEDDING_WORDS), p.name))
     dropped = {id(p) for p in copies if p is not kept}
+    if not dropped:
+        return parameters
     return tuple(p for p in parameters if id(p) not in dropped)

@@ -36,10 +36,13 @@ def logical(listing: TensorListing, config: Mapping[str, Any] | None = None) -> 
     dropped: set[str] = set()
     weights: Counter[tuple[str, float | None, str]] = Counter()
     for tensor in listing.tensors:
-        for scheme in _candidates(tensor, names_only=listing.names_only):
-            layer = tensor.name.removesuffix(scheme.trigger)
-            around = layers.get(layer, _NOTHING)
-            parts = {end: around[end] for end in around if end in scheme.companions}
+        name = tensor.name
+        for scheme in _schemes_of(_last(name), None if listing.names_only else tensor.dtype):
+            if not name.endswith(scheme.trigger):
+                continue
+            layer = name.removesuffix(scheme.trigger)
+            around = layers.get(layer)
+            parts = {end: around[end] for end in around if end in scheme.companions} if around else _NOTHING
             if listing.names_only:
                 found = _named(scheme, parts)
             else:
@@ -52,8 +55,10 @@ def logical(listing: TensorListing, config: Mapping[str, Any] | None = None) -> 
                 unpacked = Tensor(
                     layer + found.suffix, found.shape, found.dtype, tensor.nbytes, tensor.file, tensor.storage
                 )
-            replaced[tensor.name] = unpacked
-            dropped.update(parts[end].name for end in parts if end not in KEPT)
+            replaced[name] = unpacked
+            for end in parts:
+                if end not in KEPT:
+                    dropped.add(parts[end].name)
             weights[found.method, found.bits, scheme.trigger] += max(unpacked.elements, 1)
             break
     if not replaced:
@@ -119,12 +124,6 @@ def _companions(tensors: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
             if name.endswith(end):
                 found.setdefault(name[: -len(end)], {})[end] = tensor
     return found
-
-
-def _candidates(tensor: Tensor, *, names_only: bool) -> list[Scheme]:
-    """Schemes whose packed tensors are named and typed like this one."""
-    schemes = _schemes_of(_last(tensor.name), None if names_only else tensor.dtype)
-    return [scheme for scheme in schemes if tensor.name.endswith(scheme.trigger)] if schemes else []
 
 
 _BY_NAMES: Mapping[str, str] = {

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from clustering.bytesource import ByteSource, FileAccess
+from clustering.collecting import no_collection
 from clustering.errors import MissingExtraError, NoWeightsError, ReaderError
 from clustering.quantization.logical import logical
 from clustering.readers.artifacts import Artifact, complete_without, find_artifacts, is_index, other_parts
@@ -61,7 +62,8 @@ def read_weights(files: FileAccess, limits: Limits = DEFAULT_LIMITS) -> WeightsR
     Never raises for what the package holds: a damaged or hostile file becomes an entry of `skipped`. When `files` has
     an attribute `concurrency` (a whole number), that many shards are read at a time.
     """
-    return _Reading(files, limits).run()
+    with no_collection():
+        return _Reading(files, limits).run()
 
 
 class _Reading:
