@@ -24,6 +24,14 @@ _ANONYMOUS = re.compile(
 )
 _LONGEST_ANONYMOUS = 100
 _MODULE = re.compile(r"^/?(?P<path>[^/]+(?:/[^/]+)*)/(?P<op>[A-Za-z]+)(?:_\d+)?(?:_quant|_Q\d\w*)?$")
+_PRODUCT = ("weight",)
+_WEIGHTS_OF = {"Conv": ("weight", "bias"), "ConvTranspose": ("weight", "bias")}
+"""What the inputs of a node after its first are; a bias is added to a product by a node of its own."""
+_NORM = tuple(f"folded_norm.{part}" for part in ("weight", "bias", "running_mean", "running_var"))
+_AGAIN = re.compile(r"_\d+(?=\.|$)")
+"""What stands behind the name of a module that is used again."""
+_COMPUTED = re.compile(r"(^|/)Constant(_\d+)?_output_\d+$")
+"""Masks and tables of positions that an exporter of PyTorch computed; it writes parameters as initialisers."""
 _AUXILIARY = re.compile(r"(_scale|_zero_point|_scales|_zero_points|_zp)$")
 _INTEGER_PRODUCTS = frozenset({"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DynamicQuantizeMatMul"})
 _KEPT_OPERATORS = 200
@@ -71,28 +79,101 @@ class OnnxReader:
         )
 
 
-def _renamed(tensors: dict[str, Tensor], operations: list[Operation]) -> list[Tensor]:
-    """Anonymous constants under the name of the module whose node multiplies by them."""
-    names = {tensor.name for tensor in tensors.values()}
-    uses = Counter(name for operation in operations for name in operation.inputs if name in tensors)
-    found = dict(tensors)
+def _copies(tensors: dict[str, Tensor], operations: list[Operation]) -> tuple[dict[str, str], list[Tensor]]:
+    """Copies of constants -> the constant, and the parameters among them.
+
+    An exporter keeps one of several constants of equal values and hands the others on by `Identity`. Vectors that are
+    equal are two parameters that nobody trained; matrices that are equal are one parameter under two names.
+    """
+    source: dict[str, str] = {}
+    found: list[Tensor] = []
     for operation in operations:
-        if not operation.kind.startswith(("MatMul", "Gemm", "DynamicQuantizeMatMul")) or len(operation.inputs) < 2:
+        if operation.kind != "Identity" or not operation.inputs or not operation.outputs:
             continue
-        packed = operation.inputs[1]
-        tensor, module = tensors.get(packed), _MODULE.match(operation.name)
-        if tensor is None or module is None or len(tensor.shape) != 2:
+        name, original = operation.outputs[0], operation.inputs[0]
+        original = source.get(original, original)
+        if original not in tensors or name in tensors or name in source:
             continue
-        if len(packed) > _LONGEST_ANONYMOUS or not _ANONYMOUS.match(packed):
+        source[name] = original
+        if len(tensors[original].shape) == 1 and "." in name and not _ANONYMOUS.match(name[:_LONGEST_ANONYMOUS]):
+            found.append(replace(tensors[original], name=name))
+    return source, found
+
+
+def _renamed(tensors: dict[str, Tensor], operations: list[Operation]) -> list[Tensor]:
+    """Anonymous constants under the name of the module whose node uses them.
+
+    Matrices of a product, kernels and biases of a convolution (whose batch norm has been folded into them). A layer
+    that is used again has nodes of its own, with a number behind its path.
+    """
+    source, copies = _copies(tensors, operations)
+    names = {tensor.name for tensor in (*tensors.values(), *copies)}
+    uses: Counter[str] = Counter()
+    told: dict[str, list[tuple[str, bool]]] = {}
+    for operation in operations:
+        if operation.kind == "Identity":
             continue
-        name = module["path"].replace("/", ".") + ".weight"
-        if name in names or uses[packed] != 1:
+        inputs = [source.get(name, name) for name in operation.inputs]
+        uses.update(name for name in inputs if name in tensors)
+        module = _MODULE.match(operation.name)
+        for place, last in enumerate(_WEIGHTS_OF.get(operation.kind, _PRODUCT), start=1):
+            if module is None or len(inputs) <= place or not _multiplies(operation):
+                break
+            packed = inputs[place]
+            if packed in tensors and len(packed) <= _LONGEST_ANONYMOUS and _ANONYMOUS.match(packed):
+                # MatMul multiplies by [inputs, outputs]; a Linear keeps [outputs, inputs]. MatMulNBits is turned.
+                turned = last == "weight" and operation.kind not in {"MatMulNBits", "Gemm", *_WEIGHTS_OF}
+                told.setdefault(packed, []).append((f"{_module_path(module['path'])}.{last}", turned))
+    found = dict(tensors)
+    for packed, answers in told.items():
+        (name, turned), shape = answers[0], tensors[packed].shape
+        layers = {(_AGAIN.sub("", path), side) for path, side in answers}
+        if name in names or len(layers) > 1 or len(answers) != uses[packed] or (turned and len(shape) != 2):
             continue
         names.add(name)
-        # MatMul multiplies by [inputs, outputs]; a Linear keeps [outputs, inputs]. MatMulNBits is already turned.
-        turned = operation.kind not in {"MatMulNBits", "Gemm"}
-        found[packed] = replace(tensor, name=name, shape=tensor.shape[::-1] if turned else tensor.shape)
-    return list(found.values())
+        found[packed] = replace(tensors[packed], name=name, shape=shape[::-1] if turned else shape)
+    rows = [*_unfolded(found, operations), *copies]
+    return [tensor for tensor in rows if not _COMPUTED.search(tensor.name)] or rows
+
+
+def _unfolded(tensors: dict[str, Tensor], operations: list[Operation]) -> list[Tensor]:
+    """The constants with the batch norms that were folded into convolutions in place of the biases that they left.
+
+    The exporter makes a new kernel and a new bias only where it folds a norm into a convolution; a convolution's own
+    keep their names.
+    """
+    paths = {
+        operation.inputs[2]: tensors[operation.inputs[1]].name.removesuffix(".weight")
+        for operation in operations
+        if operation.kind in _WEIGHTS_OF
+        and len(operation.inputs) > 2
+        and all(_named_anew(name, tensors) for name in operation.inputs[1:3])
+    }
+    rows: list[Tensor] = []
+    for name, tensor in tensors.items():
+        path = paths.get(name)
+        rows += [tensor] if path is None else [replace(tensor, name=f"{path}.{last}") for last in _NORM]
+    return rows
+
+
+def _named_anew(name: str, tensors: dict[str, Tensor]) -> bool:
+    return name in tensors and name.startswith("onnx::Conv") and tensors[name].name != name
+
+
+def _module_path(path: str) -> str:
+    """The dotted path of a node's module; a `Sequential` is told twice, `layer/layer.0`."""
+    pieces = path.split("/")
+    after = [*pieces[1:], ""]
+    kept = [piece for piece, following in zip(pieces, after, strict=True) if not _repeated(piece, following)]
+    return ".".join(kept)
+
+
+def _repeated(piece: str, following: str) -> bool:
+    return following.startswith(f"{piece}.") and following[len(piece) + 1 :].isdecimal()
+
+
+def _multiplies(operation: Operation) -> bool:
+    return operation.kind in _WEIGHTS_OF or operation.kind.startswith(("MatMul", "Gemm", "DynamicQuantizeMatMul"))
 
 
 def _unpacked(tensors: dict[str, Tensor], operations: list[Operation]) -> tuple[dict[str, Tensor], Quantization | None]:

@@ -204,3 +204,68 @@ def test_an_exported_module(tmp_path, read):
     listing = read(OnnxReader, (tmp_path / "m.onnx").read_bytes())
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     assert {tensor.name: tensor.shape for tensor in listing.tensors} == expected
+
+
+def test_kernels_and_biases_of_convolutions_get_the_name_of_their_module(read):
+    nodes = [
+        node("Conv", "/stem/conv/Conv", ["x", "onnx::Conv_5", "stem.conv.bias"]),
+        node("ConvTranspose", "/up/layer/layer.0/ConvTranspose", ["y", "val_3"]),
+    ]
+    tensors = [tensor("onnx::Conv_5", [8, 3, 3, 3]), tensor("stem.conv.bias", [8]), tensor("val_3", [8, 4, 2, 2])]
+    listing = read(OnnxReader, model(nodes, tensors))
+    assert rows(listing) == [
+        ("stem.conv.weight", (8, 3, 3, 3), "F32"),
+        ("stem.conv.bias", (8,), "F32"),
+        ("up.layer.0.weight", (8, 4, 2, 2), "F32"),
+    ]
+
+
+def test_a_norm_folded_into_a_convolution_comes_back(read):
+    nodes = [node("Conv", "/stem/conv/Conv", ["x", "onnx::Conv_5", "onnx::Conv_6"])]
+    listing = read(OnnxReader, model(nodes, [tensor("onnx::Conv_5", [8, 3, 3, 3]), tensor("onnx::Conv_6", [8])]))
+    assert rows(listing)[0] == ("stem.conv.weight", (8, 3, 3, 3), "F32")
+    assert [(t.name.rpartition(".")[2], t.shape) for t in listing.tensors[1:]] == [
+        (last, (8,)) for last in ("weight", "bias", "running_mean", "running_var")
+    ]
+    nameless = [node("Conv", "Conv_1", ["x", "onnx::Conv_5", "onnx::Conv_6"])]
+    listing = read(OnnxReader, model(nameless, [tensor("onnx::Conv_5", [8, 3, 3, 3]), tensor("onnx::Conv_6", [8])]))
+    assert [t.name for t in listing.tensors] == ["onnx::Conv_5", "onnx::Conv_6"], "no module, so nothing is known of it"
+
+
+def test_a_layer_that_is_used_again_keeps_one_name(read):
+    nodes = [
+        node("Identity", "", ["onnx::MatMul_1"], ("onnx::MatMul_2",)),
+        node("MatMul", "/layer/query/MatMul", ["x", "onnx::MatMul_1"]),
+        node("MatMul", "/layer/query_1/MatMul", ["y", "onnx::MatMul_2"]),
+    ]
+    assert rows(read(OnnxReader, model(nodes, [tensor("onnx::MatMul_1", [3, 5])]))) == [
+        ("layer.query.weight", (5, 3), "F32")
+    ]
+    nodes[2] = node("MatMul", "/layer/key/MatMul", ["y", "onnx::MatMul_2"])
+    assert rows(read(OnnxReader, model(nodes, [tensor("onnx::MatMul_1", [3, 5])]))) == [
+        ("onnx::MatMul_1", (3, 5), "F32")
+    ], "two layers of one matrix: neither name is right"
+
+
+def test_equal_vectors_are_parameters_of_their_own_and_equal_matrices_one(read):
+    nodes = [
+        node("Identity", "", ["a.bias"], ("b.bias",)),
+        node("Identity", "", ["b.bias"], ("c.bias",)),
+        node("Identity", "", ["wte.weight"], ("lm_head.weight",)),
+        node("Identity", "", ["a.bias"], ("/decoder/Identity_output_0",)),
+    ]
+    listing = read(OnnxReader, model(nodes, [tensor("a.bias", [4]), tensor("wte.weight", [9, 4])]))
+    assert rows(listing) == [
+        ("a.bias", (4,), "F32"),
+        ("wte.weight", (9, 4), "F32"),
+        ("b.bias", (4,), "F32"),
+        ("c.bias", (4,), "F32"),
+    ]
+
+
+def test_what_the_exporter_computed_is_no_parameter(read):
+    computed = [tensor("/encoder/rotary/Constant_3_output_0", [1, 16, 4]), tensor("/Constant_output_0", [4, 4])]
+    near = tensor("/encoder/Constants_output_0", [2, 2])
+    listing = read(OnnxReader, model([], [tensor("a.weight", [2, 3]), *computed, near]))
+    assert [t.name for t in listing.tensors] == ["a.weight", "/encoder/Constants_output_0"]
+    assert len(read(OnnxReader, model([], computed)).tensors) == 2, "a file of nothing else holds its weights so"
