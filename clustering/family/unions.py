@@ -29,6 +29,8 @@ _WRAPPED = 0.6
 _PASSES = 3
 _LEFT_OUT = 0.98
 """What is left of an explanation for each top-level part that is missing though the corpus always has it."""
+_WIDTH = 0.5
+"""Share of a part's tensors that have a size which is taken for its width."""
 ANY = Expr(0)
 """A size of which the corpus shows no relation to others: any number may stand there."""
 
@@ -171,8 +173,11 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
     ]
     weights = [next(t[slot][1] for t in tables if slot in t) for slot, _ in places]
     exprs, sizes = express(columns, weights)
+    kept = _widths([slot[0] for slot, _ in places], exprs, weights)
     # equal at one or two sizes only may be an accident: with the names known, nothing is lost by not insisting
-    exprs = [e if _varied(c) else ANY for e, c in zip(exprs, columns, strict=True)]
+    exprs = [
+        e if _varied(c) and all(v in kept for v, _ in e.terms) else ANY for e, c in zip(exprs, columns, strict=True)
+    ]
     dims: dict[tuple[str, int], list[Expr]] = {slot: [] for slot in slots}
     for (slot, _), expr in zip(places, exprs, strict=True):
         dims[slot].append(expr)
@@ -220,6 +225,24 @@ def _implied(pattern: int, patterns: Sequence[int], layouts: Iterable[int], mode
     for number, other in enumerate(patterns):
         if other in {pattern, always} or (known and pattern & other == pattern):
             yield number
+
+
+def _widths(stars: Sequence[str], exprs: Sequence[Expr], weights: Sequence[int]) -> set[int]:
+    """The variables that most tensors behind some first component have: the widths of its residual stream.
+
+    Inner widths (of keys, states, shared experts) move together in the corpus more often than in packages.
+    """
+    use: dict[str, Counter[int]] = defaultdict(Counter)
+    whole: Counter[str] = Counter()
+    counted: set[tuple[str, int]] = set()
+    for star, expr, weight in zip(stars, exprs, weights, strict=True):
+        head = star.partition(".")[0]
+        whole[head] += weight * ((star, -1) not in counted)
+        counted.add((star, -1))
+        for variable, _ in expr.terms:
+            use[head][variable] += weight * ((star, variable) not in counted)
+            counted.add((star, variable))
+    return {v for head, found in use.items() for v, number in found.items() if number >= _WIDTH * whole[head]}
 
 
 def _varied(column: Column) -> bool:
