@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.verdict_data import Case
 from benchmarks.verdict_runs import accusations
-from dara.findings import Outcomes
+from dara.findings import Finding, Outcomes, Severity
 from dara.rules.registry import all_rules
 
 Counts = dict[str, tuple[int, int]]
@@ -55,6 +55,9 @@ class Tally:
     """Real packages with a label that a rule accuses: rightly, of how many."""
     truthful: dict[str, Counts] = field(default_factory=lambda: defaultdict(dict))
     """Real packages with true names: accused, of how many."""
+    levels: dict[tuple[str, str], Counts] = field(default_factory=lambda: defaultdict(dict))
+    """By source (`labels`, `changes`, `kept`, `look wrong`) and level of confidence: findings of at least warning
+    severity that are right, of how many."""
     reported: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Findings of any severity on real packages with true names."""
 
@@ -62,11 +65,27 @@ class Tally:
         """One change that a rule is about."""
         add(self.changes[code], owner, found)
 
+    def add_level(self, source: str, finding: Finding, owner: str, *, right: bool) -> None:
+        """One finding by its confidence; notes are no accusations and are left out."""
+        if finding.severity >= Severity.WARNING:
+            add(self.levels[source, finding.confidence.label], owner, right)
+
+    def confidence(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """How many findings of each level of confidence are right, by source."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for (source, level), counts in sorted(self.levels.items()):
+            right, all_ = total(counts)
+            row = {"right": right, "of": all_, "owners": len(counts), "interval": _rounded(interval(counts))}
+            found.setdefault(level, {})[source] = row
+        return found
+
     def add_real(self, results: Iterable[tuple[Case, Outcomes]]) -> None:
         """Labelled packages with what every rule said of them; those that claim nothing checkable are left out."""
         for case, outcomes in results:
             if case.mismatch is None:
                 continue
+            for finding in outcomes.findings:
+                self.add_level("labels", finding, owner_of(case.name), right=bool(case.mismatch))
             codes = {finding.code for finding in accusations(outcomes)}
             for code in codes:
                 add(self.accused[code], owner_of(case.name), bool(case.mismatch))
@@ -113,6 +132,18 @@ def rows(figures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
             _shown(row["false_rate_interval"]),
         )
         for code, row in figures.items()
+    ]
+
+
+LEVELS = ("high", "medium", "low")
+
+
+def level_rows(levels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[tuple[str, ...]]:
+    """Levels of confidence as lines of a table."""
+    return [
+        (level, source, f"{row['right']}/{row['of']}", str(row["owners"]), _shown(row["interval"]))
+        for level in LEVELS
+        for source, row in levels.get(level, {}).items()
     ]
 
 

@@ -11,27 +11,23 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import random
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
-from benchmarks.mutations import RENAMES, Mutation, harmless, swapped
 from benchmarks.verdict_cache import SubjectCache, state_of
+from benchmarks.verdict_changes import change_figures
 from benchmarks.verdict_data import DATA, Case, family_cases, hub_cases
-from benchmarks.verdict_rules import HEADS, Tally, owner_of, rows
-from benchmarks.verdict_runs import accusations, declared_subject, judge, kinship, table
+from benchmarks.verdict_rules import HEADS, Tally, level_rows, rows
+from benchmarks.verdict_runs import declared_subject, judge, kinship, table
 from clustering.facts import Facts
 from clustering.tensors import Tensor, TensorListing
-from dara.findings import Outcomes, Severity
-from dara.rules.common.families import gather
+from dara.findings import Outcomes
 from dara.subject import Subject
 
 SURE: Final = 0.8
@@ -81,41 +77,6 @@ def truthful(packages: Path | None, kept: SubjectCache) -> list[tuple[str, Subje
     return [*found, *maskformer_subjects(kept)]
 
 
-def mutations(packages: list[tuple[str, Subject]], count: int, seed: int) -> list[Mutation]:
-    """`count` mutations, balanced over kinds; kinds with few sources repeat under other owners."""
-    from naming import parse_name
-
-    draw = random.Random(seed)
-    by_kind: dict[str, list[Mutation]] = defaultdict(list)
-    for name, subject in packages:
-        parsed = parse_name(name)
-        for _ in range(6):
-            for maker in RENAMES:
-                for mutation in maker(parsed, subject, draw):
-                    by_kind[mutation.kind].append(mutation)
-    weighed = [(name, subject) for name, subject in packages if subject.identification is not None and subject.listing]
-    for name, subject in weighed:
-        own = gather(subject)
-        for other_name, other in draw.sample(weighed, min(8, len(weighed))):
-            theirs = gather(other)
-            related = (own.declared_twins | own.measured_set) & (theirs.declared_twins | theirs.measured_set)
-            if not related and own.declared[:3] != theirs.declared[:3]:
-                by_kind["swapped weights"].append(swapped(subject, other, name, f"{name} over {other_name}"))
-    share = max(1, count // max(1, len(by_kind)))
-    chosen: list[Mutation] = []
-    for kind in sorted(by_kind):
-        pool = by_kind[kind]
-        unique = list({(item.name, item.origin): item for item in pool}.values())
-        draw.shuffle(unique)
-        for number in range(share):
-            item = unique[number % len(unique)]
-            round_ = number // len(unique)
-            if round_ and item.kind != "swapped weights":
-                item = replace(item, name=f"owner{round_}/{item.name.rpartition('/')[2]}")
-            chosen.append(item)
-    return chosen
-
-
 def real_results(
     packages: list[tuple[str, Subject]], folder: Path | None, kept: SubjectCache
 ) -> Iterator[tuple[Case, Outcomes]]:
@@ -131,64 +92,13 @@ def real_results(
             yield case, judge(declared_subject(case.config), case.name)
 
 
-def mutation_figures(
-    packages: list[tuple[str, Subject]], count: int, seed: int, tally: Tally, *, listing: bool
-) -> None:
-    """Recall per kind of change, and false errors on renames that keep the meaning; `tally` takes each rule's part."""
-    from naming import parse_name
-
-    start = time.perf_counter()
-    verdicts = [judge(subject, name) for name, subject in packages]
-    # A package that is accused already, rightly or not, tells nothing about a further change.
-    packages = [item for item, outcomes in zip(packages, verdicts, strict=True) if not accusations(outcomes)]
-    caught: Counter[str] = Counter()
-    exact: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    sources: dict[str, set[str]] = defaultdict(set)
-    missed: dict[str, Mutation] = {}
-    # Changes of one graph together: what was asked of the last few graphs is remembered.
-    for mutation in sorted(mutations(packages, count, seed), key=lambda item: (id(item.subject.listing), item.name)):
-        found = accusations(judge(mutation.subject, mutation.name))
-        total[mutation.kind] += 1
-        sources[mutation.kind].add(mutation.origin)
-        caught[mutation.kind] += bool(found)
-        hit = any(finding.code in mutation.codes for finding in found)
-        exact[mutation.kind] += hit
-        codes = {finding.code for finding in found} & mutation.codes
-        for code in codes or {min(mutation.codes)}:
-            tally.add_change(code, owner_of(mutation.origin), found=code in codes)
-        if not hit:
-            missed.setdefault(f"{mutation.kind} {mutation.name.rpartition('/')[2]}", mutation)
-    rows = [
-        (kind, f"{exact[kind] / total[kind]:.3f}", f"{caught[kind] / total[kind]:.3f}", total[kind], len(sources[kind]))
-        for kind in sorted(total)
-    ]
-    print(f"\n{sum(total.values())} mutations of {len(packages)} truthful packages, seed {seed}")
-    print(table(rows, ("change", "recall by its rules", "any accusation", "mutations", "packages")))
-    kept: Counter[str] = Counter()
-    errors: Counter[str] = Counter()
-    blamed: Counter[str] = Counter()
-    notes: list[str] = []
-    draw = random.Random(seed)
-    for name, subject in packages:
-        for mutation in harmless(parse_name(name), subject, draw):
-            found = accusations(judge(subject, mutation.name))
-            kept[mutation.kind] += 1
-            blamed[mutation.kind] += bool(found)
-            errors[mutation.kind] += any(item.severity is Severity.ERROR for item in found)
-            notes.extend(f"  false {mutation.name}: {item.code} {item.message}" for item in found)
-    print("\nrenames that keep the meaning")
-    print(
-        table(
-            [(kind, kept[kind], errors[kind], blamed[kind]) for kind in sorted(kept)],
-            ("rename", "packages", "errors", "accused"),
-        )
-    )
-    print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
-    if listing:
-        for key in sorted(missed):
-            print(f"  miss  {key} ({missed[key].origin})")
-        print("\n".join(notes))
+def looks_wrong(tally: Tally) -> None:
+    """Names of `tests/dara/rules/truthful.jsonl`, true though a simple check would call them wrong."""
+    path = Path(__file__).resolve().parents[1] / "tests" / "dara" / "rules" / "truthful.jsonl"
+    for line in path.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        for finding in judge(declared_subject(row["config"]), row["name"]).findings:
+            tally.add_level("look wrong", finding, row["name"], right=False)
 
 
 def naive_figures() -> None:
@@ -249,12 +159,22 @@ def main() -> int:
         packages = [(case.name, declared_subject(case.config)) for case in generated_cases() if case.mismatch is False]
     tally = Tally()
     tally.add_real(real_results(packages, args.packages, kept))
-    mutation_figures(packages, args.count, args.seed, tally, listing=args.list)
+    change_figures(packages, args.count, args.seed, tally, listing=args.list)
     figures = tally.figures()
     print("\neach rule: changes found, precision on labelled packages, true names accused; intervals by owner")
     print(table(rows(figures), HEADS))
+    looks_wrong(tally)
+    levels = tally.confidence()
+    print("\nconfidence: errors and warnings that are right, by source")
+    print(table(level_rows(levels), ("confidence", "source", "right", "owners", "95 % by owner")))
     if args.write is not None:
-        document = {"seed": args.seed, "mutations": args.count, "packages": len(packages), "rules": figures}
+        document = {
+            "seed": args.seed,
+            "mutations": args.count,
+            "packages": len(packages),
+            "rules": figures,
+            "confidence": levels,
+        }
         args.write.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 

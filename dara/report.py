@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clustering.facts import Facts
 from clustering.identity import Fingerprint, Identification, Part
-from dara.findings import Finding, Outcomes, Severity, Verdict
+from dara.findings import Confidence, Finding, Outcomes, Severity, Verdict
 from naming.records import ParsedName
 
 if TYPE_CHECKING:
@@ -58,9 +58,11 @@ class AuditReport:
         """The findings that the settings show, worst first."""
         return self.outcomes.findings
 
-    def fails(self, severity: Severity | None) -> bool:
-        """True when a shown finding is at or above `severity`; never for None."""
-        return severity is not None and any(finding.severity >= severity for finding in self.findings)
+    def fails(self, severity: Severity | None, confidence: Confidence = Confidence.MEDIUM) -> bool:
+        """True when a shown finding is at or above `severity` and as sure as `confidence`; never for None."""
+        return severity is not None and any(
+            finding.severity >= severity and finding.confidence >= confidence for finding in self.findings
+        )
 
     def _repr_html_(self) -> str:
         """The report as a notebook shows it; loads and runs nothing."""

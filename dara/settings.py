@@ -29,7 +29,7 @@ class Settings:
     ignore: tuple[str, ...] = ()
     """Rule codes, code prefixes or slugs that never run; wins over `select`."""
     min_confidence: Confidence = Confidence.MEDIUM
-    """Findings below are counted but not shown."""
+    """Findings below are counted, but neither shown (unless the persona is `all`) nor a reason to fail."""
     fail_on: FailOn = "warning"
     """Severity from which the exit code is 1."""
     persona: Persona = "default"

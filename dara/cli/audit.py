@@ -278,7 +278,10 @@ def _finish(
 
         write(write_baseline, results)
         raise typer.Exit(problem)
-    failed = any(isinstance(item, AuditReport) and item.fails(settings.fail_severity) for item in results)
+    failed = any(
+        isinstance(item, AuditReport) and item.fails(settings.fail_severity, settings.min_confidence)
+        for item in results
+    )
     if problem == 4 or not failed:
         raise typer.Exit(problem)
     raise typer.Exit(1)

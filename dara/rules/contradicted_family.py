@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dara.findings import Confidence, Outcome, Severity
-from dara.rules.common.rulings import Ruling, family_evidence, observed_family, rulings, strength
-from dara.rules.common.wording import listed, quoted
+from dara.rules.common.evidence import family_evidence, instead
+from dara.rules.common.rulings import Ruling, observed_family, rulings, strength
+from dara.rules.common.wording import claimed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
@@ -50,14 +51,15 @@ class ContradictedFamily(Rule):
                     confidence = strength(item.claim, evidence)
                     indirect = item.claim.modality != "stated" or confidence < Confidence.MEDIUM
                     twins_unknown = subject.kinship is None or not (evidence.known or evidence.measured)
-                    meant = listed([item.claim.value])
+                    meant = claimed(item.claim.value, item.claim.text)
                     yield self.finding(
-                        f"name says {meant} ({quoted(item.claim.text)}), the package is {observed_family(evidence)}",
+                        f"name says {meant}, the package is {observed_family(evidence)}",
                         confidence=confidence,
                         severity=Severity.WARNING if indirect or twins_unknown else None,
                         claim=item.claim,
                         fact=item.fact,
-                        evidence=tuple(family_evidence(evidence)),
+                        suggestion=instead(item.claim, evidence),
+                        evidence=tuple(family_evidence(evidence, item.claim, subject)),
                     )
                 case _:
                     pass

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
+from dara.rules.common.evidence import family_evidence
 from dara.rules.common.numbers import whole
-from dara.rules.common.rulings import RuledClaim, Ruling, family_evidence, observed_family, rulings, series
+from dara.rules.common.rulings import RuledClaim, Ruling, observed_family, rulings, series
 from dara.rules.common.tables import table
-from dara.rules.common.wording import listed, quoted
+from dara.rules.common.wording import claimed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
@@ -49,12 +50,12 @@ class ContradictedGeneration(Rule):
         for item in ruled:
             if item.ruling is Ruling.GENERATION:
                 yield self.finding(
-                    f"name says {listed([item.claim.value])} ({quoted(item.claim.text)}), "
+                    f"name says {claimed(item.claim.value, item.claim.text)}, "
                     f"the package is {observed_family(evidence)}",
                     confidence=Confidence.MEDIUM if item.claim.modality == "stated" else Confidence.LOW,
                     claim=item.claim,
                     fact=item.fact,
-                    evidence=tuple(family_evidence(evidence)),
+                    evidence=tuple(family_evidence(evidence, item.claim, subject)),
                 )
             elif item.ruling is Ruling.HELD and item.claim.modality == "stated":
                 yield from self._marks(subject, item, evidence.declared)

@@ -36,6 +36,9 @@ EFFECTIVE_HIGH: Final = 3.2
 _NAMED_BY_WORDS: Final = frozenset(["encoder", "seq2seq", "gpt"])
 """Kinds of families whose published sizes are words."""
 
+_ROUND: Final = ("1", "2", "3", "5")
+_YEAR: Final = re.compile(r"(?:^|[-_.])20[12]\d(?:[-_.][a-z]{3})?[-_.]$")
+
 _JOINED: Final = re.compile(r"^[vV]?(?:\d+_)+(\d+(?:\.\d+)?)\s*([bBmM])$")
 _BEFORE: Final = re.compile(r"(\d{1,3})[._]$")
 _WHOLE: Final = re.compile(r"^\d+[bBmM]$")
@@ -60,7 +63,8 @@ class ContradictedParameters(Rule):
     ## Known limits
     Adapters, drafts, projectors, incomplete packages, and fixtures with random weights are skipped. When a name
     states several counts (a teacher's too) it is enough that one holds. Beside the size word of a text encoder a count
-    may be that of its training data (`roberta-base-10M`); such findings have low confidence.
+    may be that of its training data where it is round, or behind a year (`roberta-base-10M`, `...-2022-154m`); such
+    findings have low confidence.
     """
 
     code = "DAR201"
@@ -127,10 +131,14 @@ class ContradictedParameters(Rule):
 def _may_count_data(claim: Claim, subject: Subject) -> bool:
     """Whether a count beside a size word may be that of the training data (`roberta-base-10M`, `...-large-2022-154m`).
 
-    Text encoders and their kin are named by size words, which tell the parameters already; a number beside them often
-    counts tokens, tweets or megabytes.
+    Text encoders and their kin are named by size words, which tell the parameters already. Data is counted in round
+    numbers, or in what had been collected by a year; nobody counts 7 or 13 billion of it.
     """
     if not isinstance(claim.value, int) or not subject.claims("size"):
+        return False
+    before = subject.parsed.repo.partition(claim.text)[0] if subject.parsed else ""
+    first = str(claim.value).rstrip("0")
+    if first not in (_ROUND if claim.value < 1e9 else ("1",)) and not _YEAR.search(before):
         return False
     from naming.domains import domain_of
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from clustering.facts import Fact
 from clustering.tensors import TensorListing
+from clustering.text import escape
 from dara.findings import Confidence, Evidence, Finding, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, repo_words
 from dara.rules.common.tables import words
@@ -15,6 +17,8 @@ from dara.rules.common.wording import quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 from naming.records import Claim
+
+_LONGEST_NAME: Final = 120
 
 _GENERATIVE_SIDE: Final = frozenset({"gptq", "awq"})
 _FIRST_MARKED: Final = (4, 35)
@@ -114,7 +118,13 @@ class ContradictedQuantization(Rule):
             return self.skipped(f"{quoted(claim.text)}: the weights hold tensors of a type that may be packed")
         fact = subject.facts.measured("dtype") or Fact("dtype", plain, "measured", f"{listing.format} tensors")
         confidence = _confidence_of_plain(subject, claim)
-        return self._finding(claim, f"the weights are plain {plain} tensors", confidence, (fact,))
+        finding = self._finding(claim, f"the weights are plain {plain} tensors", confidence, (fact,))
+        largest = max(listing.tensors, key=lambda tensor: tensor.elements)
+        told = f"largest tensor {escape(largest.name[:_LONGEST_NAME])}: {largest.dtype}"
+        seen = Evidence(escape(largest.file or "weights"), told)
+        unsaid = subject.config is not None and "quantization_config" not in subject.config
+        settings = (Evidence("config.json", "no quantization_config"),) if unsaid else ()
+        return replace(finding, evidence=(*finding.evidence, seen, *settings))
 
     def _finding(self, claim: Claim, observed: str, confidence: Confidence, facts: tuple[Fact, ...]) -> Finding:
         return self.finding(

@@ -11,7 +11,7 @@ from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter
 from dara.rules.common.tables import table
-from dara.rules.common.wording import listed, quoted
+from dara.rules.common.wording import claimed, listed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 from naming.records import Claim
@@ -66,7 +66,7 @@ class ContradictedTask(Rule):
             agree = {item.basis for item in facts} == {"measured", "declared"}
             confidence = Confidence.HIGH if agree and len(claims) == 1 else Confidence.MEDIUM
             yield self.finding(
-                f"name says {claim.value} ({quoted(claim.text)}), the head is made for {listed(heads_of(fact))}",
+                f"name says {claimed(claim.value, claim.text)}, the head is made for {listed(heads_of(fact))}",
                 confidence=Confidence.LOW if claim.modality != "stated" else confidence,
                 claim=claim,
                 fact=fact,

@@ -7,6 +7,7 @@ from typing import Final
 
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter
+from dara.rules.common.wording import quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
@@ -41,13 +42,16 @@ class MissingBaseModel(Rule):
         if stated:
             return
         parts = subject.parsed.components if subject.parsed else ()
-        why = next((f'"{part.text}" in the name' for part in parts if part.category in _DERIVED), "")
+        why = next((f"{quoted(part.text)} in the name" for part in parts if part.category in _DERIVED), "")
         if is_adapter(subject):
             why = "adapter weights"
+        carded = subject.card is not None and subject.card.present
         if why:
             yield self.finding(
-                "the package is derived from a model that its card does not name",
+                f"the package is derived from a model ({why}), which its card does not name"
+                if carded
+                else f"the package is derived from a model ({why}), and has no card that names it",
                 confidence=Confidence.HIGH if is_adapter(subject) else Confidence.MEDIUM,
-                evidence=(Evidence("README.md", "no base_model field"),),
+                evidence=(Evidence("README.md", "no base_model field" if carded else "not there"),),
                 suggestion="add `base_model:` to the model card",
             )

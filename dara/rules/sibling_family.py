@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dara.findings import Confidence, Outcome, Severity
-from dara.rules.common.families import squash
-from dara.rules.common.rulings import Ruling, family_evidence, observed_family, rulings
-from dara.rules.common.wording import listed, quoted
+from dara.rules.common.evidence import family_evidence, instead
+from dara.rules.common.rulings import Ruling, observed_family, rulings
+from dara.rules.common.wording import claimed
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
@@ -42,13 +42,13 @@ class SiblingFamily(Rule):
         evidence, ruled = rulings(subject)
         for item in ruled:
             if item.ruling is Ruling.SIBLING:
-                same = squash(str(item.claim.value)) == evidence.declared
-                meant = quoted(item.claim.text) if same else f"{listed([item.claim.value])} ({quoted(item.claim.text)})"
+                meant = claimed(item.claim.value, item.claim.text)
                 yield self.finding(
                     f"name says {meant}, the package is {observed_family(evidence)}; "
                     "the graphs are alike, code and tokenizer are not",
                     confidence=Confidence.MEDIUM if item.claim.modality == "stated" else Confidence.LOW,
                     claim=item.claim,
                     fact=item.fact,
-                    evidence=tuple(family_evidence(evidence)),
+                    suggestion=instead(item.claim, evidence),
+                    evidence=tuple(family_evidence(evidence, item.claim, subject)),
                 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dara.baseline import read_baseline, write_baseline
+from dara.engine import shown, verdict_of
 from dara.errors import UsageError
-from dara.findings import Confidence
+from dara.findings import Confidence, Finding, Severity, Verdict
 from dara.report import AuditReport
-from dara.settings import Settings, load_settings
+from dara.settings import Persona, Settings, load_settings
 
 
 def test_defaults_without_a_file(tmp_path: Path) -> None:
@@ -49,6 +51,20 @@ def test_a_run_never_fails_on_what_it_does_not_show() -> None:
     for settings in (Settings(), Settings(fail_on="note"), Settings(fail_on="error"), Settings(persona="pedantic")):
         assert settings.fail_severity is not None
         assert settings.fail_severity >= settings.shown_severity
+
+
+@pytest.mark.parametrize("persona", ["default", "pedantic", "all"])
+@pytest.mark.parametrize("severity", list(Severity))
+def test_a_finding_of_low_confidence_fails_a_run_only_on_request(
+    report: AuditReport, finding: Finding, persona: Persona, severity: Severity
+) -> None:
+    doubtful = replace(finding, confidence=Confidence.LOW, severity=severity)
+    for wanted in (None, Confidence.LOW):
+        settings = Settings(persona=persona, fail_on="note").with_options(min_confidence=wanted)
+        visible, _ = shown(replace(report.outcomes, findings=(doubtful,)), settings)
+        seen = replace(report, outcomes=visible)
+        assert seen.fails(settings.fail_severity, settings.min_confidence) == (wanted is Confidence.LOW)
+        assert verdict_of(visible) is not Verdict.DEFECTIVE
 
 
 def test_baseline_round_trip(tmp_path: Path, report: AuditReport) -> None:

@@ -97,7 +97,7 @@ def _contradiction(
     confidence = min(confidence_of(facts, claim), cap)
     milder = Severity.WARNING if confidence < Confidence.MEDIUM else None
     return rule.finding(
-        f"name says {noun} {_plain(claim.value)} ({quoted(claim.text)}), the package has {listed(observed)}",
+        f"name says {_counted(noun, _plain(claim.value))} ({quoted(claim.text)}), the package has {listed(observed)}",
         confidence=confidence,
         claim=claim,
         fact=facts[0],
@@ -106,6 +106,14 @@ def _contradiction(
         ),
         severity=milder or severity,
     )
+
+
+def _counted(noun: str, number: str) -> str:
+    """`12 layers` of a "number of layers"; `hidden size 768`."""
+    things = noun.removeprefix("number of ")
+    if things == noun:
+        return f"{noun} {number}"
+    return f"{number} {things.removesuffix('s') if number == '1' and things != 'classes' else things}"
 
 
 def _plain(value: Any) -> str:

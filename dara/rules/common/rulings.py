@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
 from clustering.facts import Fact
 from clustering.text import escape
-from dara.findings import Confidence, Evidence
+from dara.findings import Confidence
 from dara.rules.common.exempt import repo_words
 from dara.rules.common.families import (
     SHORTEST_WORD,
@@ -204,18 +203,6 @@ def strength(claim: Claim, evidence: FamilyEvidence) -> Confidence:
     if claim.modality == "implied":
         return Confidence.MEDIUM if both else Confidence.LOW
     return Confidence.HIGH if both else Confidence.MEDIUM
-
-
-def family_evidence(evidence: FamilyEvidence) -> Iterator[Evidence]:
-    """The observations behind an accusation."""
-    if evidence.declared_fact is not None:
-        yield Evidence(
-            evidence.declared_fact.source, f"{evidence.declared_fact.kind} = {escape(evidence.declared_name)}"
-        )
-    measured = evidence.measured
-    if measured is not None:
-        shared = f"; {len(measured.twins)} other families have the same" if measured.twins else ""
-        yield Evidence("weights", f"graph of {escape(measured.model_type)}, score {measured.score:.2f}{shared}")
 
 
 def observed_family(evidence: FamilyEvidence) -> str:

@@ -23,6 +23,13 @@ def quoted(text: Any) -> str:
     return f'"{escape(str(text))}"'
 
 
+def claimed(value: Any, text: str) -> str:
+    """What a claim says, with the name's words where they are others: `"roberta"`, `bert ("ClinicalBERT")`."""
+    shown = escape(str(value))
+    plain = shown.lower().replace("_", "-") == escape(text).lower().replace("_", "-")
+    return quoted(text) if plain else f"{shown} ({quoted(text)})"
+
+
 def listed(items: Iterable[Any], conjunction: str = "or", limit: int = 4) -> str:
     """`a, b or c`; a long list ends with how many more there are."""
     words = [escape(str(item)) for item in items]
