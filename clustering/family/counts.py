@@ -6,6 +6,7 @@ with another one, so the system falls into small parts that are solved, and reme
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,11 @@ Row = tuple[float, tuple[tuple[int, int], ...]]
 _REWEIGHTINGS = 3
 _RIDGE = 1e-9
 _EXACT = 1e-4
+_LEAST = 0.1  # residues below this weigh alike
 _ROUNDS = 3
 
 
-def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float, ...]]) -> list[float]:
+def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float, ...]]) -> tuple[float, ...]:
     """Values of the depth variables, by reweighted least squares (towards least absolute differences).
 
     Counts need no rounding: an exact explanation is a solution without residue, and only the residue is judged.
@@ -31,6 +33,15 @@ def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[f
     Returns:
         (depths,), each at least 1: a class has at least one block of each kind that its layout has.
     """
+    system = (depths, *rows)
+    known = remembered.get(system)
+    if known is None:
+        known = remembered[system] = _solved(rows, depths, remembered)
+    return known
+
+
+def _solved(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float, ...]]) -> tuple[float, ...]:
+    """Solves the parts of a system one by one."""
     solution = [1.0] * depths
     alone: dict[int, list[tuple[int, float]]] = {}
     joined: list[Row] = []
@@ -43,7 +54,9 @@ def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[f
         for variable in variables:
             together += [(wanted, ((variable, factor),)) for factor, wanted in alone.pop(variable, ())]
         number = {variable: n for n, variable in enumerate(variables)}
-        key = tuple((wanted, tuple((number[v], factor) for v, factor in terms)) for wanted, terms in together)
+        # most rows are said several times over: by the weights and norms of one block
+        said = Counter([(wanted, tuple([(number[v], factor) for v, factor in terms])) for wanted, terms in together])
+        key = tuple(sorted(said.items()))
         found = remembered.get(key)
         if found is None:
             found = remembered[key] = _several(key, len(variables))
@@ -51,14 +64,14 @@ def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[f
             solution[variable] = max(1.0, value)
     for variable, points in alone.items():
         value = points[0][1] / points[0][0]
-        if any(wanted != factor * value for factor, wanted in points):  # mostly all agree
-            one = tuple(points)
+        if len(points) > 1 and any(wanted != factor * value for factor, wanted in points):
+            one = tuple(sorted(Counter(points).items()))
             known = remembered.get(one)
             if known is None:
                 known = remembered[one] = (_single(one),)
             value = known[0]
         solution[variable] = max(1.0, value)
-    return solution
+    return tuple(solution)
 
 
 def _parts(joined: Sequence[Row]) -> list[tuple[tuple[int, ...], list[Row]]]:
@@ -78,26 +91,33 @@ def _parts(joined: Sequence[Row]) -> list[tuple[tuple[int, ...], list[Row]]]:
     return [(tuple(sorted(variables)), rows) for variables, rows in parts]
 
 
-def _single(points: Sequence[tuple[int, float]]) -> float:
-    """The value of one variable from (factor, wanted)."""
-    weights = [1.0] * len(points)
+def _single(points: Sequence[tuple[tuple[int, float], int]]) -> float:
+    """The value of one variable from (factor, wanted), each with how often it is said."""
+    weights = [float(times) for _, times in points]
     value = 0.0
     for turn in range(_REWEIGHTINGS + 1):
-        square = sum(w * factor * factor for w, (factor, _) in zip(weights, points, strict=True))
-        value = sum(w * factor * wanted for w, (factor, wanted) in zip(weights, points, strict=True))
-        value /= square + _RIDGE
+        square, product = _RIDGE, 0.0
+        for weight, ((factor, wanted), _) in zip(weights, points, strict=True):
+            square += weight * factor * factor
+            product += weight * factor * wanted
+        value = product / square
         if value < -_EXACT:
             value = 0.0
-        residues = [abs(wanted - factor * value) for factor, wanted in points]
-        if turn == _REWEIGHTINGS or sum(residues) < _EXACT:
+        if turn == _REWEIGHTINGS:
             break
-        weights = [1.0 / max(residue, 0.1) for residue in residues]
+        whole = 0.0
+        for n, ((factor, wanted), times) in enumerate(points):
+            residue = abs(wanted - factor * value)
+            whole += times * residue
+            weights[n] = times / max(residue, _LEAST)
+        if whole < _EXACT:
+            break
     return value
 
 
-def _several(rows: Sequence[Row], variables: int) -> tuple[float, ...]:
+def _several(rows: Sequence[tuple[Row, int]], variables: int) -> tuple[float, ...]:
     """The values of variables that share shapes."""
-    weights = [1.0] * len(rows)
+    weights = [float(times) for _, times in rows]
     solution = [0.0] * variables
     for turn in range(_REWEIGHTINGS + 1):
         free = list(range(variables))
@@ -110,16 +130,19 @@ def _several(rows: Sequence[Row], variables: int) -> tuple[float, ...]:
             if min(solution) >= -_EXACT:
                 break
             free = [variable for variable in free if solution[variable] > 0]
-        residues = [
-            abs(wanted - sum([factor * solution[variable] for variable, factor in terms])) for wanted, terms in rows
-        ]
-        if turn == _REWEIGHTINGS or sum(residues) < _EXACT:
+        if turn == _REWEIGHTINGS:
             break
-        weights = [1.0 / max(residue, 0.1) for residue in residues]
+        whole = 0.0
+        for n, ((wanted, terms), times) in enumerate(rows):
+            residue = abs(wanted - sum([factor * solution[variable] for variable, factor in terms]))
+            whole += times * residue
+            weights[n] = times / max(residue, _LEAST)
+        if whole < _EXACT:
+            break
     return tuple(solution)
 
 
-def _least_squares(rows: Sequence[Row], weights: Sequence[float], free: Sequence[int]) -> list[float]:
+def _least_squares(rows: Sequence[tuple[Row, int]], weights: Sequence[float], free: Sequence[int]) -> list[float]:
     """Solution for the free variables, by normal equations with a trace of ridge.
 
     The systems have two to five variables: elimination written out takes a fifth of the time of a call to LAPACK.
@@ -129,22 +152,25 @@ def _least_squares(rows: Sequence[Row], weights: Sequence[float], free: Sequence
     square = [[0.0] * (size + 1) for _ in free]  # with the right-hand side in the last column
     for n in range(size):
         square[n][n] = _RIDGE
-    for weight, (wanted, terms) in zip(weights, rows, strict=True):
-        kept = [(place[variable], weight * factor, factor) for variable, factor in terms if variable in place]
-        for n, weighted, _ in kept:
-            line = square[n]
-            for m, _, factor in kept:
-                line[m] += weighted * factor
+    for weight, ((wanted, terms), _) in zip(weights, rows, strict=True):
+        kept = [(place[variable], factor) for variable, factor in terms if variable in place]
+        for n, factor in kept:
+            line, weighted = square[n], weight * factor
+            for m, other_factor in kept:
+                line[m] += weighted * other_factor
             line[size] += weighted * wanted
     for n in range(size):  # no pivoting: the matrix is symmetric and positive
         line = square[n]
         for other in square[n + 1 :]:
-            factor_ = other[n] / line[n]
-            if factor_:
+            if other[n]:
+                share = other[n] / line[n]
                 for m in range(n, size + 1):
-                    other[m] -= factor_ * line[m]
+                    other[m] -= share * line[m]
     found = [0.0] * size
     for n in reversed(range(size)):
         line = square[n]
-        found[n] = (line[size] - sum([line[m] * found[m] for m in range(n + 1, size)])) / line[n]
+        rest = line[size]
+        for m in range(n + 1, size):
+            rest -= line[m] * found[m]
+        found[n] = rest / line[n]
     return found

@@ -20,6 +20,10 @@ _START = 9
 """What a group costs that would start a second island of variables, while others share one that is known."""
 
 
+Count = tuple[int, tuple[tuple[int, int], ...]]
+"""A constant, and (depth variable, factor) ascending."""
+
+
 class Pattern:
     """A symbolic shape whose variables are numbered by first appearance; one object per shape, compared by identity."""
 
@@ -64,7 +68,7 @@ class Plan:
     """In the template's order."""
     order: tuple[int, ...]
     """Numbers of the groups in the order in which they are matched."""
-    counts: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+    counts: tuple[Count, ...]
     """Per group the constant and the (depth variable, factor) of its count."""
     tables: tuple[tuple[int, int, tuple[int, ...]], ...]
     """(group, its only table variable, groups that have this variable)."""

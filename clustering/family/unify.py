@@ -10,14 +10,14 @@ templates with the same patterns find it ready (`clustering.family.observed`).
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from operator import attrgetter, eq, itemgetter
+from operator import attrgetter, eq
 
 from clustering.family.counts import Row, solve_depths
 from clustering.family.observed import ABSENT, Choice, Observed, Shape
-from clustering.family.plans import Plan, Step, plan
+from clustering.family.plans import Count, Plan, Step, plan
 from clustering.family.templates import Template
 
 __all__ = ["BEAM", "Fit", "Observed", "Shape", "plan", "unify"]
@@ -72,7 +72,6 @@ class _State:
 
 
 _score = attrgetter("score")
-_by_score = itemgetter(0, 1, 2)
 
 
 def unify(template: Template, plan: Plan, observed: Observed, beam: int = BEAM) -> Fit:
@@ -136,54 +135,40 @@ def _branch(
     beam: int,
 ) -> list[_State]:
     """The best different states after a step at which some have a choice; of equal scores the one that came first."""
-    opened = {rank for rank, _, _ in open_}
-    # score (negative, so that the best sort first), rank of the parent, number of the choice, choice
-    grown: list[tuple[float, int, int, Choice | None]] = [
-        (-(state.score - step.typical if rank in opened else state.score), rank, -1, None)
-        for rank, state in enumerate(states)
-    ]
-    # two states can come to the same sizes only when they knew different ones before
-    alike = len(open_) == len(states) and all(reading is open_[0][2] for _, _, reading in open_)
-    size = beam if alike else beam * len(states)
-    best = sorted(score for score, _, _, _ in grown)[:size]
-    gains: list[tuple[float, int, Choice, float]] = []
     shares, most = observed.shares, _CLAIM * step.typical
+    # score (negative, so that the best sort first), rank of the parent, number of the choice, choice
+    grown: list[tuple[float, int, int, Choice | None]] = []
+    if len(open_) < len(states):
+        opened = {rank for rank, _, _ in open_}
+        grown = [(-state.score, rank, -1, None) for rank, state in enumerate(states) if rank not in opened]
+    bonuses: list[float] = []
     previous: tuple[Choice, ...] | None = None
     for rank, state, reading in open_:
         if reading is not previous:
-            gains, previous = _gains(step, reading, observed), reading
+            bonuses, previous = _bonuses(step, reading, observed), reading
         left, score = state.left, state.score
-        for gain, number, choice, bonus in gains:
-            full = len(best) == size
-            if full and gain - score > best[-1] + _ROUNDING:
-                break  # nor do the ones that follow reach the best
+        grown.append((step.typical - score, rank, -1, None))
+        number = 0
+        for choice in reading:
             rest = left.get(choice[0])
             if rest is None:
                 rest = shares[choice[0]]
-            value = -(score + min(rest, most) + bonus)
-            if full:
-                if value >= best[-1]:
-                    continue
-                best.pop()
-            insort(best, value)
-            grown.append((value, rank, number, choice))
-    grown.sort(key=_by_score)
+            share = rest if rest < most else most  # noqa: FURB136  # the innermost loop of identification
+            grown.append((-(score + share + bonuses[number]), rank, number, choice))
+            number += 1  # noqa: SIM113  # the innermost loop of identification
+    grown.sort()
     return _first_different(grown, states, step, shares, beam)
 
 
-def _gains(step: Step, reading: Sequence[Choice], observed: Observed) -> list[tuple[float, int, Choice, float]]:
-    """What each choice can gain at most (negative, so that the best sort first), its number, and its bonus."""
-    usual, limit, most = step.usual, step.limit, _CLAIM * step.typical
-    gains: list[tuple[float, int, Choice, float]] = []
-    for number, choice in enumerate(reading):
-        place, fresh = choice
-        # for sizes that are the library's default; against a table whose shape occurs too often
-        bonus = _USUAL * step.typical * sum([usual[variable] == size for variable, size in fresh])
-        if limit is not None and observed.counts[place] > limit:
-            bonus -= _CROWDED * step.typical
-        gains.append((-min(observed.shares[place], most) - bonus, number, choice, bonus))
-    gains.sort()
-    return gains
+def _bonuses(step: Step, reading: Sequence[Choice], observed: Observed) -> list[float]:
+    """For sizes that are the library's default; against a table whose shape occurs too often."""
+    usual, limit, unit = step.usual, step.limit, _USUAL * step.typical
+    bonuses = [unit * sum([usual[variable] == size for variable, size in fresh]) for _, fresh in reading]
+    if limit is not None:
+        for number, (place, _) in enumerate(reading):
+            if observed.counts[place] > limit:
+                bonuses[number] -= _CROWDED * step.typical
+    return bonuses
 
 
 def _first_different(
@@ -242,7 +227,7 @@ def _judge(
     counts = observed.counts
     rest: dict[int, float] = {}
     factors: dict[int, dict[int, int]] = {}
-    odd: list[tuple[int, tuple[int, tuple[tuple[int, int], ...]]]] = []  # groups that are nowhere or bent
+    odd: list[tuple[int, Count]] = []  # groups that are nowhere or bent
     for found, count in zip(places, plan.counts, strict=True):
         if found < 0 or found == nowhere:
             odd.append((found, count))
@@ -256,6 +241,8 @@ def _judge(
             for variable, factor in count[1]:
                 row[variable] = row.get(variable, 0) + factor
     rows: list[Row] = [(rest[place], tuple(sorted(row.items()))) for place, row in factors.items()]
+    if best.overlap > _ORDER_FROM and _at_most(rest, rows, odd, factors.keys(), observed) < best.overlap - _ROUNDING:
+        return None
     depths = solve_depths(rows, template.depths, observed.depths)
     for (_, terms), place in zip(rows, factors, strict=True):
         rest[place] -= sum([factor * depths[variable] for variable, factor in terms])
@@ -283,6 +270,37 @@ def _judge(
         round(unexplained),
         round(missing),
     )
+
+
+def _at_most(
+    rest: Mapping[int, float],
+    rows: Sequence[Row],
+    odd: Sequence[tuple[int, Count]],
+    repeated: AbstractSet[int],
+    observed: Observed,
+) -> float:
+    """A bound of the overlap before the depths are solved: each is at least 1, and tables are counted already."""
+    unexplained = float(observed.total - sum([observed.counts[place] for place in rest]))
+    missing = bent = 0.0
+    for place, more in rest.items():
+        if place in repeated:
+            continue
+        if more > 0:
+            unexplained += more
+        else:
+            missing -= more
+    for more, terms in rows:
+        least = sum([factor for _, factor in terms])
+        if more < least:
+            missing += least - more
+    for place, (constant, terms) in odd:
+        least = constant + sum([factor for _, factor in terms])
+        if place < 0:
+            bent += least
+        else:
+            missing += least
+    # falls with each of the three, so at their least it is highest
+    return 1.0 - (unexplained + missing + _BENT * bent) / max(1.0, 2 * observed.total - unexplained + missing)
 
 
 def _settle_tables(template: Template, plan: Plan, best: Fit, observed: Observed) -> Fit:

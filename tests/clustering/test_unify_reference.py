@@ -316,7 +316,14 @@ def test_a_solved_system_is_remembered() -> None:
     remembered: dict[object, tuple[float, ...]] = {}
     system = [(7.0, ((0, 1),)), (9.0, ((0, 1),)), (4.0, ((1, 1), (2, 1))), (6.0, ((1, 1), (2, 2)))]
     first = solve_depths(system, 3, remembered)
-    assert len(remembered) == 2
+    assert len(remembered) == 3, "the whole, and its two parts"
     assert first[1:] == pytest.approx([2.0, 2.0], abs=1e-6)
-    assert solve_depths(system, 3, remembered) == first
-    assert len(remembered) == 2
+    assert solve_depths(system, 3, remembered) is first
+    solve_depths([(5.0, ((1, 1),)), *[(count, ((0, 1),)) for count in (9.0, 7.0)]], 2, remembered)
+    assert len(remembered) == 4, "a further whole, whose inexact part was met before"
+
+
+def test_rows_said_twice_weigh_twice() -> None:
+    once = [(7.0, ((0, 1),)), (9.0, ((0, 1),))]
+    assert solve_depths(once, 1, {})[0] == pytest.approx(8.0, abs=0.5)
+    assert solve_depths([*once, *[once[1]] * 6], 1, {})[0] == pytest.approx(9.0, abs=0.1)
