@@ -33,6 +33,8 @@ class Evidence:
     """Agreement of the stored order with the template's, 0 to 1."""
     shapes: int = 0
     """Different shapes in the package: a graph of five is soon explained, one of twenty is not by chance."""
+    complete: bool = False
+    """Whether the family explains every name and shape, in whatever layout (`clustering.family.unions`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Outcome:
 def features(evidence: Evidence) -> NDArray[np.float64]:
     """What the curve is fitted over, each 0 to 1, more speaking for the answer.
 
-    (1, nothing unexplained, digits of the overlap, names, digits of the names, shapes, stored in definition order).
-    An index of an earlier version has weights for the first four.
+    (1, nothing unexplained, digits of the overlap, names, digits of the names, shapes, stored in definition order,
+    nothing unexplained by names and shapes together). An index of an earlier version has weights for the first few.
     """
     return np.array(_features(evidence))
 
@@ -62,6 +64,7 @@ def _features(evidence: Evidence) -> tuple[float, ...]:
         -log10(max(1e-2, 1.0 - evidence.names)) / 2,
         min(1.0, log2(1 + evidence.shapes) / 6),
         float(evidence.order >= IN_ORDER),
+        float(evidence.complete or evidence.overlap >= EXACT),
     )
 
 

@@ -28,8 +28,13 @@ HEADS = (
 one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
 _ORDER_SLACK = 0.03
 _WHOLE, _ROOTS = 0.75, 0.2
-"""What it is worth for the names that a family's union explains them all, and that the first components agree too: less
-than that a layout of the corpus has just these names, which is 1."""
+"""What it is worth for the names, in the order of the candidates, that a family's union explains them all, and that the
+first components agree too: less than that a layout of the corpus has just these names, which is 1."""
+_COMPLETE = 0.7
+"""The same for the probability; siblings that were left out are often explained by each other's unions."""
+_EXACT_BONUS = 0.2
+"""What an exact explanation is worth beside names and shapes, by the layout or by the union: names in a spelling that
+the corpus does not know agree with others by accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,9 @@ class Candidate:
         overlap, order = (self.fit.overlap, self.fit.order) if self.fit is not None else (0.0, 0.0)
         if channel == "structure":
             return Evidence(overlap, 0.0, order, self.shapes)
-        named = self.whole * (_WHOLE + _ROOTS * self.roots)
-        return Evidence(max(overlap, self.whole), max(self.names, named), order, self.shapes)
+        complete = self.whole >= EXACT
+        names = max(self.names, _COMPLETE * self.roots) if complete else self.names
+        return Evidence(overlap, names, order, self.shapes, complete)
 
 
 def nearest(ranked: list[Candidate]) -> str:
@@ -103,9 +109,10 @@ def same_graph(one: Candidate, other: Candidate) -> bool:
 
 
 def joint(candidate: Candidate) -> float:
-    """The score of both channels where an index carries no calibration."""
-    evidence = candidate.evidence("both")
-    return (evidence.names + evidence.overlap) / 2
+    """What orders the candidates of both channels: names and shapes alike; 0 to 1."""
+    shapes = max(candidate.fit.overlap if candidate.fit is not None else 0.0, candidate.whole)
+    names = max(candidate.names, candidate.whole * (_WHOLE + _ROOTS * candidate.roots))
+    return (names + shapes + _EXACT_BONUS * (shapes >= EXACT)) / (2 + _EXACT_BONUS)
 
 
 def rank(found: list[Candidate], score: Callable[[Candidate], float]) -> list[Candidate]:

@@ -310,7 +310,7 @@ class FamilyScorer:
         found = self.wholes.heard(
             found, asked, lambda layout: self._candidate(layout, NO_FIT, float(names[layout]), len(observed.shapes))
         )
-        return rank(found, lambda c: self._chance(c, "both"))
+        return rank(found, joint)
 
     def _by_names(self, names: NDArray[np.float32]) -> Identification:
         best = [int(n) for n in np.argsort(-names, kind="stable")[: 4 * NAMED_CANDIDATES] if names[n] > 0.3]
@@ -328,7 +328,8 @@ class FamilyScorer:
         for family, candidate in list(best.items())[:_SHOWN]:
             equal = {f for f, c in best.items() if f != family and same_graph(candidate, c)}
             twins = tuple(sorted(equal | set(self.twins(family))))
-            result.append(FamilyMatch(family, round(float(score(candidate)), 4), twins))
+            value = round(float(score(candidate)), 4)  # no later place is surer than an earlier one
+            result.append(FamilyMatch(family, min([value, *(match.score for match in result[-1:])]), twins))
         return tuple(result)
 
     def _chance(self, candidate: Candidate, channel: str) -> float:
