@@ -14,7 +14,7 @@ from clustering.text import escape
 from corpora.errors import NotFoundError, PackageError
 from corpora.package import Package
 from corpora.sources.registry import open_package
-from dara.baseline import BaselineKey, key_of
+from dara.baseline import BaselineKey, is_known
 from dara.engine import run, selected, shown, verdict_of
 from dara.errors import DEBUG_VARIABLE, DaraError, IncompleteAuditError, NothingAuditableError, internal_error
 from dara.findings import Finding, Outcomes, Skipped
@@ -207,7 +207,7 @@ def _report(
 
 
 def _fresh(identity: PackageId, outcomes: Outcomes, baseline: frozenset[BaselineKey]) -> tuple[Finding, ...]:
-    return tuple(finding for finding in outcomes.findings if key_of(identity, finding) not in baseline)
+    return tuple(finding for finding in outcomes.findings if not is_known(identity, finding, baseline))
 
 
 class _CallableModule(ModuleType):

@@ -15,12 +15,19 @@ SCHEMA = "dara-baseline/1"
 _FILE_LIMIT = 64 << 20
 
 BaselineKey = tuple[str, str, str]
-"""Package, rule code, words of the claim: stays the same when a message is reworded."""
+"""Package, rule code, words of the claim (without one, the kind of fact): stays the same when a message is reworded."""
 
 
 def key_of(package: PackageId, finding: Finding) -> BaselineKey:
     """What identifies a finding from run to run."""
-    return (package.name or package.location, finding.code, finding.claim.text if finding.claim else "")
+    words = finding.claim.text if finding.claim else finding.fact.kind if finding.fact else ""
+    return (package.name or package.location, finding.code, words)
+
+
+def is_known(package: PackageId, finding: Finding, baseline: frozenset[BaselineKey]) -> bool:
+    """Whether a baseline lists a finding; those of version 0.1 leave the third part empty where there is no claim."""
+    name, code, words = key_of(package, finding)
+    return (name, code, words) in baseline or (finding.claim is None and (name, code, "") in baseline)
 
 
 def read_baseline(path: Path) -> frozenset[BaselineKey]:

@@ -1,7 +1,8 @@
 """SARIF 2.1.0, for code-scanning services.
 
-Layout after the OASIS standard (https://docs.oasis-open.org/sarif/sarif/v2.1.0/). The largest consumer takes at most
-25,000 results in a run and shows 5,000; what is left out is said in an invocation's notification.
+Layout after the OASIS standard (https://docs.oasis-open.org/sarif/sarif/v2.1.0/). The largest consumer refuses runs of
+more than 25,000 results and shows the worst 5,000; what is left out is said in an invocation's notification. It matches
+results from run to run by `primaryLocationLineHash`, others by any fingerprint.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import quote
 
 from dara import __version__
 from dara.baseline import key_of
-from dara.findings import Finding, Severity
+from dara.findings import Confidence, Finding, Severity
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.reports.document import claim_document, escape, fact_document
 from dara.reports.interface import ReportFormat
@@ -24,6 +25,9 @@ from dara.rules.registry import all_rules
 
 MAX_RESULTS = 5_000
 """Results that code-scanning services show of one run."""
+
+MAX_MESSAGE = 1_000
+"""Characters of a message; names and values in it are foreign text."""
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -43,6 +47,7 @@ class SarifReport(ReportFormat):
         if len(found) > MAX_RESULTS:
             text = f"{len(found) - MAX_RESULTS} results are left out; use the JSON report for all of them"
             notifications.append({"level": "warning", "message": {"text": text}})
+            found.sort(key=_badness)  # stable: as bad and as sure as another one, the earlier package comes first
         run = {
             "tool": {
                 "driver": {
@@ -79,12 +84,13 @@ class SarifReport(ReportFormat):
 
 def _results(report: AuditReport, index: dict[str, int]) -> Iterator[dict[str, Any]]:
     for finding in report.findings:
+        mark = _fingerprint(report, finding)
         result: dict[str, Any] = {
             "ruleId": finding.code,
             "level": _LEVEL[finding.severity],
-            "message": {"text": escape(finding.message)},
+            "message": {"text": _shortened(escape(finding.message))},
             "locations": [_location(report, finding)],
-            "partialFingerprints": {"daraFinding/v1": _fingerprint(report, finding)},
+            "partialFingerprints": {"daraFinding/v1": mark, "primaryLocationLineHash": f"{mark[:16]}:1"},
             "properties": {
                 "confidence": finding.confidence.label,
                 "slug": finding.slug,
@@ -95,6 +101,16 @@ def _results(report: AuditReport, index: dict[str, int]) -> Iterator[dict[str, A
         if finding.code in index:
             result["ruleIndex"] = index[finding.code]
         yield result
+
+
+def _badness(result: dict[str, Any]) -> tuple[int, int]:
+    """Errors before warnings before notes, sure before unsure."""
+    levels = ("error", "warning", "note")
+    return levels.index(result["level"]), -Confidence[result["properties"]["confidence"].upper()]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 1]}…"
 
 
 def _location(report: AuditReport, finding: Finding) -> dict[str, Any]:
@@ -118,4 +134,4 @@ def _fingerprint(report: AuditReport, finding: Finding) -> str:
 
 
 def _notification(failed: FailedAudit) -> dict[str, Any]:
-    return {"level": "error", "message": {"text": escape(failed.message)}}
+    return {"level": "error", "message": {"text": _shortened(escape(failed.message))}}

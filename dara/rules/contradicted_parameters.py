@@ -137,8 +137,8 @@ def _may_count_data(claim: Claim, subject: Subject) -> bool:
     if not isinstance(claim.value, int) or not subject.claims("size"):
         return False
     before = subject.parsed.repo.partition(claim.text)[0] if subject.parsed else ""
-    first = str(claim.value).rstrip("0")
-    if first not in (_ROUND if claim.value < 1e9 else ("1",)) and not _YEAR.search(before):
+    first, millions = str(claim.value).rstrip("0"), claim.value < 1e9
+    if first not in (_ROUND if millions else ("1",)) and not (millions and _YEAR.search(before)):
         return False
     from naming.domains import domain_of
 
