@@ -220,6 +220,39 @@ def test_kernels_and_biases_of_convolutions_get_the_name_of_their_module(read):
     ]
 
 
+def test_vectors_of_a_norm_in_single_steps(read):
+    nodes = [
+        node("Mul", "/layers.0/norm/Mul_1", ["x", "onnx::Mul_4"]),
+        node("Mul", "/conv/layer_norm/Mul", ["x", "onnx::Mul_5"]),
+        node("Add", "/conv/layer_norm/Add", ["y", "onnx::Add_6"]),
+        node("Mul", "/attention/Mul", ["z", "onnx::Mul_7"]),
+        node("Add", "/embeddings/Add", ["z", "onnx::Add_8"]),
+    ]
+    sizes = {
+        "onnx::Mul_4": [8],
+        "onnx::Mul_5": [4, 1],
+        "onnx::Add_6": [4, 1],
+        "onnx::Mul_7": [1],
+        "onnx::Add_8": [6, 8],
+    }
+    assert rows(read(OnnxReader, model(nodes, [tensor(*item) for item in sizes.items()]))) == [
+        ("layers.0.norm.weight", (8,), "F32"),
+        ("conv.layer_norm.weight", (4,), "F32"),
+        ("conv.layer_norm.bias", (4,), "F32"),
+        ("onnx::Mul_7", (1,), "F32"),
+        ("onnx::Add_8", (6, 8), "F32"),
+    ], "a factor and a table of positions are no vectors of a norm"
+
+
+def test_two_constants_that_would_have_one_name_keep_theirs(read):
+    nodes = [
+        node("MatMul", "/head/attention/MatMul", ["x", "onnx::MatMul_1"]),
+        node("MatMul", "/head/attention/MatMul_1", ["x", "onnx::MatMul_2"]),
+    ]
+    listing = read(OnnxReader, model(nodes, [tensor(f"onnx::MatMul_{n}", [3, 5]) for n in (1, 2)]))
+    assert [t.name for t in listing.tensors] == ["onnx::MatMul_1", "onnx::MatMul_2"]
+
+
 def test_a_norm_folded_into_a_convolution_comes_back(read):
     nodes = [node("Conv", "/stem/conv/Conv", ["x", "onnx::Conv_5", "onnx::Conv_6"])]
     listing = read(OnnxReader, model(nodes, [tensor("onnx::Conv_5", [8, 3, 3, 3]), tensor("onnx::Conv_6", [8])]))
