@@ -22,6 +22,8 @@ MOST_ASKED, HEARD_FROM = 12, 0.8
 """Families that are asked, and how fully one must explain the package to be heard."""
 MOST_FOR_A_PART, MOST_BY_FRAME = 6, 6
 """Families that are asked about one part of a composite, and those asked because of what stands around its parts."""
+MOST_ROWS = 5_000
+"""Names and shapes of a package; more, and no union is asked. The largest omni models have 1,500."""
 _MODEL = 6
 """Names behind one first component from which it is a part and no projector."""
 
@@ -66,6 +68,8 @@ class Wholes:
     def explained(self, asked: Asked) -> dict[int, float]:
         """How fully the families with the most similar names explain the package, by number; none far from it."""
         held = counted(asked.parameters)
+        if len(held) > MOST_ROWS:
+            return {}
         parts: dict[str, float] = {}  # asked for once, whichever families have the part
         found: dict[int, float] = {}
         nearest = self._nearest(asked.names, MOST_ASKED) + self._nearest(self._frame(held, asked), MOST_BY_FRAME)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,9 @@ from clustering.family.fit import family_fits
 from clustering.family.index import load_index, save_index
 from clustering.family.learn import Example, example, learn_index
 from clustering.family.scorer import FamilyScorer
+from clustering.family.unify import Observed
 from clustering.family.unions import ANY, decode_union, encode_union, learn_union
-from clustering.family.wholes import counted
+from clustering.family.wholes import MOST_ROWS, Asked, counted
 from clustering.graphs.layers import Parameter, fold_tied, parameters_of
 from clustering.tensors import Tensor, TensorListing
 
@@ -192,3 +194,12 @@ def test_names_of_one_family_are_bounded() -> None:
     names = [f"part{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)}.weight" for n in range(2_000)]
     union = learn_union([[Parameter(name, (), (4, 8), name) for name in names]])
     assert len(union.shapes) <= 1_500
+
+
+def test_a_package_with_endless_shapes_is_not_compared(scorer: FamilyScorer) -> None:
+    """One known name in thousands of shapes would cost every family a look at each."""
+    rows = [(f"model.layers.{n}.input_layernorm.weight", (n + 1,)) for n in range(MOST_ROWS + 1)]
+    parameters = folded(iter(rows))
+    roots = frozenset({"^model"})
+    asked = Asked(parameters, roots, Observed([(1,)]), np.ones(len(scorer.index.layout_family), np.float32))
+    assert scorer.wholes.explained(asked) == {}
