@@ -61,7 +61,7 @@ _LETTER = re.compile(
     | (?P<window>(?:window|win)[-_]?\d{{1,3}}(?:to\d{{1,3}})?){_END}
     | (?P<context>(?:ctx|context|seq|seqlen|seq[-_]len|len|maxlen|max[-_]len(?:gth)?|max|tokens?)[-_]?\d+k?){_END}
     | (?P<steps>steps?[-_]?\d+k?(?!\.\d)){_END}
-    | (?P<counter>(?:{_COUNTERS})[-_]?\d+(?:\.\d+)?(?:e-?\d+)?k?){_END}
+    | (?P<counter>(?:{_COUNTERS})[-_]?\d+(?:\.\d+)?(?:e-?\d+)?k?){_END}(?!\.\d)
     | (?P<scale>x\d{{1,2}}){_END}
     | (?P<lettered>[a-z]\d{{1,3}}[bkm]?){_END}(?!\.\d)
     | (?P<coded>[a-z]{{2}}\d{{1,3}}[km]?){_END}(?!\.\d)

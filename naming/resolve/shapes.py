@@ -16,6 +16,8 @@ _VISION = ("vision", "dual", "detector", "diffusion")
 FEWEST_EXPERTS = 4
 """Experts that a name may state with `E`; fewer are epochs."""
 _TEXT = ("encoder", "seq2seq", "llm", "gpt", "vlm")
+_ABOUT_DATA = frozenset(["ablation", "ablations"])
+"""Words for models that compare data sets."""
 
 
 def settle_shapes(scene: Scene) -> None:
@@ -50,7 +52,7 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
         else:
             decide(segment, "context", context_length(text))  # `Qwen2.5-7B-Instruct-1M`
         return
-    if text.endswith("b") and scene.any_domain("dual", "vision") and _counts_samples(scene, place):
+    if _counts_samples(scene, place, text):
         decide(segment, "identifier", text)
         return
     if text.endswith("m") and scene.timm and segment.start > scene.tag_from:
@@ -87,9 +89,18 @@ def _is_whole_model(scene: Scene, place: int) -> bool:
     return sizes == 1 and before
 
 
-def _counts_samples(scene: Scene, place: int) -> bool:
-    """Whether the number behind a collection of images and texts is how many it holds (`laion-2b`, `merged-2b`)."""
-    if not scene.could_be(place - 1, "dataset"):
+def _counts_samples(scene: Scene, place: int, text: str) -> bool:
+    """Whether the number is of pairs or tokens that a model was trained on.
+
+    Behind a collection of images and texts it is how many that holds (`laion-2b`, `merged-2b`), and so it is behind
+    anything but the family of a model of both (`metaclip-b32-400m`, `CLIP-ViT-B-32-DataComp-s-34B`). Ablations of data
+    tell their tokens.
+    """
+    if scene.any_domain("dual") and scene.category(place - 1) not in ("architecture", "version"):
+        return True
+    if text.endswith("b") and any(other.key in _ABOUT_DATA for other in scene.segments[:place]):
+        return True
+    if not text.endswith("b") or not scene.any_domain("vision") or not scene.could_be(place - 1, "dataset"):
         return False
     return any(
         entry.category == "dataset" and not entry.get("num_labels") for entry in scene.segments[place - 1].entries

@@ -66,10 +66,42 @@ def test_codes_that_are_no_languages_where_they_stand(name, languages):
         ("a/ChemBERTa-77M-MLM", [], ["77m"]),
         ("a/RoBERTa-77M-MLM", [77_000_000], []),
         ("a/BELLE-7B-2M", [7_000_000_000], ["2m"]),
+        ("a/babyllama-100m-2024", [], ["100m"]),
+        ("a/open-llama-100m", [100_000_000], []),
     ],
 )
 def test_millions_of_samples_are_no_parameters(name, parameters, dataset):
     assert (values(name, "parameters"), values(name, "dataset")) == (parameters, dataset)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("a/metaclip-b32-400m", []),
+        ("a/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K", []),
+        ("a/EVA-CLIP-8B", [8_000_000_000]),
+        ("a/CLIP-RoBERTa-102M-ViT-L", [102_000_000]),
+        ("a/jina-clip-v2-865M", [865_000_000]),
+        ("a/finemath-ablation-4plus-160B", []),
+        ("a/nanotron-ckpt-1.7B", [1_700_000_000]),
+        ("a/nanotron-ckpt-17B", [17_000_000_000]),
+        ("a/bert-ckpt-100", []),
+    ],
+)
+def test_pairs_and_tokens_are_no_parameters(name, parameters):
+    assert values(name, "parameters") == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "tasks"),
+    [
+        ("a/wav2vec2-conformer-rel-pos-large", []),
+        ("a/bert-base-pos", ["token-classification"]),
+        ("a/bert-base-english-pos-tagging", ["token-classification"]),
+    ],
+)
+def test_relative_positions_are_no_parts_of_speech(name, tasks):
+    assert values(name, "task") == tasks
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ from dara.subject import Subject
 from naming.records import Claim
 
 _COUNT_GOES_ON: Final = re.compile(r"[bBmM](?![A-Za-z])")
+_WORDS: Final = re.compile(r"[-_]")
+"""Remote code calls a composite after its language model (`bunny-llama`, `llava_qwen`)."""
 _DIGITS: Final = re.compile(r"\d.*$")
 
 
@@ -83,7 +85,9 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         return RuledClaim(claim, Ruling.HELD, best)
     if accept & evidence.components:
         return RuledClaim(claim, Ruling.HELD, best, "names a part of the model")
-    if any(len(name) > 2 and _is_built_on(evidence.declared, name, claim) for name in accept):
+    if any(len(name) > 2 and _is_built_on(evidence.declared, name, claim) for name in accept) or (
+        not evidence.known and accept & set(_WORDS.split(evidence.declared_name.lower()))
+    ):
         reason = f"{escape(evidence.declared_name)} is built on the family that the name states"
         return RuledClaim(claim, Ruling.UNKNOWN, best, reason)
     if shown and evidence.agree is not True:
