@@ -16,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from clustering.contents import listing_digest
 from clustering.identity import FamilyMatch, Fingerprint, Identification, Part
 from clustering.tensors import TensorListing
 from dara.measurement import Computing, GraphReading
@@ -171,20 +172,6 @@ def config_digest(config: Mapping[str, Any]) -> bytes | None:
     except (TypeError, ValueError, RecursionError):
         return None
     return _hash(text.encode()) if len(text) <= LARGEST else None
-
-
-def listing_digest(listing: TensorListing) -> bytes:
-    """Address of everything in a listing that a reading of its graph may depend on. Files and bytes are left out."""
-    digest = blake2b(digest_size=20)
-    rest = (listing.format, listing.names_only, listing.adapter, listing.quantization, len(listing.tensors))
-    plain = sorted((k, v) for k, v in listing.metadata.items() if isinstance(v, str | int | float | bool))
-    digest.update(repr((rest, bool(listing.incomplete), plain)).encode("utf-8", "backslashreplace"))
-    for tensor in listing.tensors:
-        # repr ends a text unmistakably, whatever stands in it
-        digest.update(
-            repr((tensor.name, tensor.shape, tensor.dtype, tensor.storage)).encode("utf-8", "backslashreplace")
-        )
-    return digest.digest()
 
 
 def encode(reading: GraphReading) -> str | None:

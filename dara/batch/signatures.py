@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from clustering.contents import listing_digest
 from clustering.tensors import TensorListing
-from dara.batch.remember import Recent, listing_digest
+from dara.batch.remember import Recent
 from dara.measurement import Computing, GraphReading
 
 if TYPE_CHECKING:

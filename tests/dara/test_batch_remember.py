@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clustering.contents import listing_digest
 from clustering.identity import FamilyMatch, Fingerprint, Identification, Part
 from clustering.tensors import Tensor, TensorListing
-from dara.batch.remember import Recent, Remembering, Store, config_digest, decode, encode, listing_digest
+from dara.batch.remember import Recent, Remembering, Store, config_digest, decode, encode
 from dara.measurement import Computing, GraphReading
 
 READING = GraphReading(

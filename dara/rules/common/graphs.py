@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from clustering.contents import listing_digest
 from clustering.tensors import TensorListing
 from dara.subject import Subject
 
@@ -49,7 +50,8 @@ code comes with the package, its weights are the other family's. Large models sh
 MOST_FAMILIES: Final = 12
 """Families of one claim that are compared with a graph; a group word such as `qwen` accepts two dozen."""
 
-_REMEMBERED: Final = 4
+_REMEMBERED: Final = 1_024
+"""Graphs; one has a few numbers for each family that was asked about."""
 
 
 def could_be(subject: Subject, family: str, instead: str) -> bool:
@@ -107,17 +109,21 @@ def same_graph(subject: Subject, families: tuple[str, ...]) -> bool:
 
 
 class _Memory:
-    """Fits of the packages looked at last: several rules ask about one package, and unifying takes milliseconds."""
+    """Fits of the graphs looked at last: several rules ask about one package, and fine-tunes share a graph."""
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[int, tuple[TensorListing, dict[str, FamilyFit | None]]] = OrderedDict()
+        self._rows: OrderedDict[bytes, dict[str, FamilyFit | None]] = OrderedDict()
+        self._scorer: FamilyScorer | None = None
 
     def ask(self, scorer: FamilyScorer, listing: TensorListing, families: tuple[str, ...]) -> dict[str, FamilyFit]:
         from clustering.family.fit import family_fits
 
-        # The listing is kept beside its identity, so that the number cannot come to mean another one.
-        known = self._rows.setdefault(id(listing), (listing, {}))[1]
-        self._rows.move_to_end(id(listing))
+        if scorer is not self._scorer:
+            self._scorer = scorer
+            self._rows.clear()
+        key = listing_digest(listing)
+        known = self._rows.setdefault(key, {})
+        self._rows.move_to_end(key)
         missing = tuple(name for name in families if name not in known)
         if missing:
             known.update(dict.fromkeys(missing))
