@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,17 +102,31 @@ def encode_template(template: Template) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
+@lru_cache(maxsize=4096)
+def _constant(constant: int) -> Expr:
+    return Expr(constant)
+
+
+@lru_cache(maxsize=16_384)
+def _expr(constant: int, *terms: int) -> Expr:
+    """Few expressions make up all templates."""
+    return Expr(constant, tuple(zip(terms[::2], terms[1::2], strict=True)))
+
+
 def decode_template(blob: bytes) -> Template:
     """The template of `encode_template`."""
-
-    def expr(e: list[int] | int) -> Expr:
-        if isinstance(e, int):
-            return Expr(e)
-        return Expr(e[0], tuple(zip(e[1::2], e[2::2], strict=True)))
-
     sizes, depths, groups, usual, follows = json.loads(blob)
     return Template(
-        tuple(Group(tuple(expr(d) for d in dims), expr(count), typical) for dims, count, typical in groups),
+        tuple(
+            [
+                Group(
+                    tuple([_constant(d) if type(d) is int else _expr(*d) for d in dims]),
+                    _constant(count) if type(count) is int else _expr(*count),
+                    typical,
+                )
+                for dims, count, typical in groups
+            ]
+        ),
         sizes,
         depths,
         tuple(usual),

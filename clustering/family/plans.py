@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import heapify, heappop, heappush
 from operator import itemgetter
 from typing import Any
 
@@ -20,8 +21,10 @@ _START = 9
 """What a group costs that would start a second island of variables, while others share one that is known."""
 
 
-Count = tuple[int, tuple[tuple[int, int], ...]]
-"""A constant, and (depth variable, factor) ascending."""
+Terms = tuple[tuple[int, int], ...]
+"""(variable, factor)."""
+Count = tuple[int, Terms]
+"""A constant, and the terms of depth variables."""
 
 
 class Pattern:
@@ -36,8 +39,8 @@ class Pattern:
 
 
 @cache
-def _pattern(dims: tuple[Expr, ...], width: int) -> Pattern:
-    return Pattern(dims, width)
+def _pattern(dims: tuple[tuple[int, Terms], ...], width: int) -> Pattern:
+    return Pattern(tuple([Expr(constant, terms) for constant, terms in dims]), width)
 
 
 def _constant(_: Sequence[int | None]) -> tuple[()]:
@@ -83,13 +86,17 @@ class Plan:
 def prepare(group: Group, usual: Sequence[int]) -> Step:
     """The group's pattern, and its place among the template's variables."""
     numbers: dict[int, int] = {}
-    dims = tuple(
-        Expr(dim.const, tuple((numbers.setdefault(variable, len(numbers)), factor) for variable, factor in dim.terms))
-        for dim in group.dims
-    )
+    dims: list[tuple[int, Terms]] = []
+    for dim in group.dims:
+        terms = dim.terms
+        if len(terms) == 1:  # nearly all
+            variable, factor = terms[0]
+            dims.append((dim.const, ((numbers.setdefault(variable, len(numbers)), factor),)))
+        else:
+            dims.append((dim.const, tuple([(numbers.setdefault(v, len(numbers)), f) for v, f in terms])))
     variables = tuple(numbers)
     return Step(
-        _pattern(dims, len(variables)),
+        _pattern(tuple(dims), len(variables)),
         variables,
         itemgetter(*variables) if variables else _constant,
         tuple(usual[variable] for variable in variables),
@@ -137,17 +144,29 @@ def plan(template: Template) -> Plan:
 def _matching_order(groups: Sequence[Step], having: dict[int, list[int]]) -> tuple[int, ...]:
     """Few new variables first, heavy first."""
     new = [len(step.variables) for step in groups]
-    left = set(range(len(groups)))
+    costs = [count or _START for count in new]
+    heap = [(cost, -step.typical, number) for number, (cost, step) in enumerate(zip(costs, groups, strict=True))]
+    heapify(heap)
     known: set[int] = set()
     order: list[int] = []
-    while left:
-        start = 0 if known else _START
-        best = min(left, key=lambda n: (new[n] or start, -groups[n].typical, n))
-        left.remove(best)
+    left = [True] * len(groups)
+    while heap:
+        cost, _, best = heappop(heap)
+        if not left[best] or cost != costs[best]:
+            continue  # matched already, or cheaper since
+        left[best] = False
         order.append(best)
+        cheaper: set[int] = set()
         for variable in groups[best].variables:
             if variable not in known:
+                if not known:
+                    cheaper.update(number for number, count in enumerate(new) if not count)
                 known.add(variable)
                 for number in having[variable]:
                     new[number] -= 1
+                cheaper.update(having[variable])
+        for number in cheaper:
+            if left[number]:
+                costs[number] = new[number]
+                heappush(heap, (new[number], -groups[number].typical, number))
     return tuple(order)

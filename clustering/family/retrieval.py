@@ -33,8 +33,10 @@ class Retrieval:
         self._weights = index.token_weights[order]
         held = np.bincount(index.tokens, minlength=len(index.token_names))
         self._starts: list[int] = np.concatenate(([0], np.cumsum(held))).tolist()
-        self._tower = frozenset(n for name, n in self._number.items() if name.startswith(TOWER_VIEW))
-        self._norms = np.sqrt(self._sum([(number, None) for number in sorted(self._tower)])) + 1e-6
+        self._tower = np.array([name.startswith(TOWER_VIEW) for name in index.token_names], dtype=bool)
+        of_tower = np.repeat(self._tower, held)
+        squares = self._weights[of_tower].astype(np.float64) ** 2
+        self._norms = np.sqrt(np.bincount(self._templates[of_tower], squares, minlength=self._size)) + 1e-6
 
     def similar(self, observed: Observed) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Similarity to every template, by all tokens and by those of towers alone, float (templates,)."""
@@ -44,15 +46,15 @@ class Retrieval:
             number = self._number.get(token)
             if number is not None:
                 query[number] = weight * float(self._idf[number])
-        towers = self._sum([(n, w) for n, w in query.items() if n in self._tower])
-        whole = towers + self._sum([(n, w) for n, w in query.items() if n not in self._tower])
+        towers = self._sum([(n, w) for n, w in query.items() if self._tower[n]])
+        whole = towers + self._sum([(n, w) for n, w in query.items() if not self._tower[n]])
         return whole.astype(np.float32), (towers / self._norms).astype(np.float32)
 
-    def _sum(self, query: Sequence[tuple[int, float | None]]) -> NDArray[np.float64]:
-        """Weighted sum over the templates that have the tokens; of squared weights where none is given."""
+    def _sum(self, query: Sequence[tuple[int, float]]) -> NDArray[np.float64]:
+        """Weighted sum over the templates that have the tokens."""
         spans = [(slice(self._starts[n], self._starts[n + 1]), weight) for n, weight in query]
         if not spans:
             return np.zeros(self._size)
         templates = np.concatenate([self._templates[span] for span, _ in spans])
-        parts = [self._weights[span] * (self._weights[span] if w is None else w) for span, w in spans]
-        return np.bincount(templates, np.concatenate(parts), minlength=self._size).astype(np.float64)
+        products = np.concatenate([self._weights[span] * weight for span, weight in spans])
+        return np.bincount(templates, products, minlength=self._size).astype(np.float64)

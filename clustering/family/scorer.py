@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log
 
 import numpy as np
@@ -81,7 +81,11 @@ class FamilyScorer:
         self._sizes_of = lru_cache(maxsize=4096)(self._usual_sizes)
         self._size_idf = self._rarity()
         self._usualness = self._how_usual()
-        self._retrieval = Retrieval(index)
+
+    @cached_property
+    def _retrieval(self) -> Retrieval:
+        """Made for the first listing with shapes: twins and names need none."""
+        return Retrieval(self.index)
 
     def __reduce__(self) -> tuple[type[FamilyScorer], tuple[FamilyIndex]]:
         """Everything follows from the index; the cache of decoded templates cannot be pickled and need not be."""
