@@ -5,7 +5,8 @@
 Every class is built on the meta device in the library's default size. Its file is written by the class's own
 `save_pretrained`; only the last step is replaced, the one that writes bytes: header as the library wrote it, a hole for
 the data. The file is read back by the reader of packages. What is compared is the fingerprint of the file (digest,
-structure, vocabulary) with that of the module as `saved_listing` lists it and, for information, as it is in memory.
+structure, vocabulary) with that of the module as `saved_listing` lists it, with that of the file in random order and,
+for information, with that of the module as it is in memory.
 """
 
 from __future__ import annotations
@@ -160,6 +161,9 @@ def _judged(entry: ModelEntry, model_class: type[PreTrainedModel]) -> tuple[str,
         return "different digest", differences(live, stored)
     if (ours.structure, ours.vocabulary) != (theirs.structure, theirs.vocabulary):
         return "different structure or names", differences(live, stored)
+    shuffled = random.Random(0).sample(stored.tensors, len(stored.tensors))
+    if fingerprint(TensorListing(tuple(shuffled), stored.format)).structure != theirs.structure:
+        return "different structure in another order", ""
     plain = fingerprint(listing_from_module(module))
     if plain.digest != theirs.digest:
         return "equal (restructured when saved: other tensors in memory)", ""
