@@ -57,7 +57,7 @@ def _text(report: AuditReport, finding: Finding) -> str:
     lines = [f"{name} is {report.verdict.value}: {escape(finding.message)} ({finding.confidence.label} confidence)"]
     lines += [f"- {escape(item.source)}: {escape(item.detail)}" for item in finding.evidence]
     if finding.suggestion:
-        lines.append(f"Instead: {escape(finding.suggestion)}")
+        lines.append(f"To fix: {escape(finding.suggestion)}")
     lines.append(f"{DOCS_URL}/{finding.code}.md")
     return "\n".join(lines)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape as html_escape
 from importlib.resources import files
-from typing import TextIO
+from typing import Final, TextIO
 
 from clustering.identity import Part
-from dara.findings import Finding, Verdict
+from dara.findings import Finding, Severity, Verdict
 from dara.fixing.records import Fix
 from dara.report import AuditReport, AuditResult, FailedAudit
 from dara.reports.document import diff_text, escape
@@ -46,6 +47,9 @@ class HtmlReport(ReportFormat):
         sink.write("</main>\n</body>\n</html>\n")
 
 
+_CODE: Final = re.compile(r"`([^`]+)`")
+"""What suggestions set as code; looked for in text that is safe already."""
+
 _FRAGMENT_STYLE = """
 .dara-report { font: 14px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 .dara-report h2 { font-size: 1.15em; margin: 0; } .dara-report h3 { font-size: 1em; margin: .8em 0 .3em; }
@@ -55,6 +59,7 @@ _FRAGMENT_STYLE = """
 .dara-report .message { font-weight: 600; } .dara-report svg { color: inherit; }
 .dara-report svg text { fill: currentColor; font-size: 13px; }
 .dara-report svg rect, .dara-report svg path { fill: none; stroke: currentColor; }
+.dara-report svg rect.wrong { stroke-width: 3; }
 """
 """Only what is inside the report is styled, in the colours of the page around it."""
 
@@ -103,7 +108,7 @@ def _section(result: AuditResult) -> Iterator[str]:
         yield from _finding(finding)
     yield from _fix(result.fix)
     yield from _claims(result)
-    yield from _parts(result.parts)
+    yield from _parts(result.parts, _wrong_roles(result))
     yield from _facts(result)
     if result.outcomes.skipped:
         yield "<h3>Not checked</h3><ul>"
@@ -124,7 +129,8 @@ def _finding(finding: Finding) -> Iterator[str]:
         items = "".join(f"<li><code>{_safe(e.source)}</code>: {_safe(e.detail)}</li>" for e in finding.evidence)
         yield f"<ul>{items}</ul>"
     if finding.suggestion:
-        yield f"<p>Instead: {_safe(finding.suggestion)}</p>"
+        told = _CODE.sub(r"<code>\1</code>", _safe(finding.suggestion))
+        yield f"<p>To fix: {told}</p>"
     yield "</div>"
 
 
@@ -178,8 +184,17 @@ def _claims(report: AuditReport) -> Iterator[str]:
     yield "</table>"
 
 
-def _parts(parts: Sequence[Part]) -> Iterator[str]:
-    """The parts of a composite model as a picture: boxes in the order of the data's way, in rows."""
+def _wrong_roles(report: AuditReport) -> frozenset[str]:
+    """Roles of parts of which a finding speaks; one about the family speaks of the whole."""
+    kinds = {item.fact.kind for item in report.findings if item.fact is not None and item.severity > Severity.NOTE}
+    return frozenset(kinds | ({"model"} if "family" in kinds else set()))
+
+
+def _parts(parts: Sequence[Part], wrong: frozenset[str]) -> Iterator[str]:
+    """The parts of a composite model as a picture: boxes in the order of the data's way, in rows.
+
+    Boxes of parts that a finding speaks of stand out.
+    """
     if not parts:
         return
     yield '<h3>Parts</h3><div class="parts" role="img" aria-label="parts of the model">'
@@ -192,7 +207,8 @@ def _parts(parts: Sequence[Part]) -> Iterator[str]:
         yield f"<svg {size}><title>{_safe(detail)}</title>"
         if number:
             yield f'<path d="M2 {middle} H{_GAP - 5} m-6 -4 l6 4 l-6 4"/>'
-        yield f'<rect x="{_GAP + 1}" y="1" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT - 2}" rx="6"/>'
+        mark = ' class="wrong"' if part.role in wrong else ""
+        yield f'<rect{mark} x="{_GAP + 1}" y="1" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT - 2}" rx="6"/>'
         yield f'<text class="role" x="{_GAP + 12}" y="26">{html_escape(_short(part.role.replace("_", " ")))}</text>'
         yield f'<text x="{_GAP + 12}" y="47" font-weight="700">{html_escape(_short(name))}</text></svg>'
     yield "</div>"

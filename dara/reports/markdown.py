@@ -106,4 +106,4 @@ def _details(finding: Finding) -> Iterator[str]:
         yield f"- {literal(item.source)}: {literal(item.detail)}"
     if finding.suggestion:
         yield ""
-        yield f"Instead: {literal(finding.suggestion)}"
+        yield f"To fix: {literal(finding.suggestion)}"

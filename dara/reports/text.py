@@ -129,7 +129,7 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
     for item in finding.evidence:
         yield Padding(Text.assemble("- ", (escape(item.source), "cyan"), ": ", escape(item.detail)), (0, 0, 0, 4))
     if finding.suggestion:
-        yield Padding(Text.assemble(("instead: ", "bold"), escape(finding.suggestion)), (0, 0, 0, 4))
+        yield Padding(Text.assemble(("to fix: ", "bold"), escape(finding.suggestion)), (0, 0, 0, 4))
     yield Padding(Text(f"{DOCS_URL}/{finding.code}.md", style="dim"), (0, 0, 0, 4))
 
 

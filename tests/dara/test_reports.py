@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from sarif_pydantic import Sarif
 
+from dara.findings import Finding, Severity
 from dara.report import AuditReport, FailedAudit
 from dara.reports.registry import format_names, format_of
 from dara.reports.text import TextReport
@@ -216,3 +217,25 @@ def test_a_name_cannot_begin_a_workflow_command(report: AuditReport) -> None:
     assert len(lines) == 4
     assert all(line.startswith(("::error title=", "dara: ")) for line in lines)
     assert all("\n" not in line and "%0A%0A" not in line for line in lines)
+
+
+def test_html_marks_the_part_that_is_wrong(report: AuditReport, finding: Finding) -> None:
+    from dataclasses import replace
+
+    from clustering.facts import Fact
+
+    def about(kind: str, severity: Severity) -> str:
+        wrong = replace(finding, severity=severity, fact=Fact(kind, "swin", "measured", "tensor shapes"))
+        return render("html", replace(report, outcomes=replace(report.outcomes, findings=(wrong,))))
+
+    assert about("backbone", Severity.ERROR).count('<rect class="wrong"') == 1
+    assert '<rect class="wrong"' not in about("backbone", Severity.NOTE)
+    assert '<rect class="wrong"' not in about("layers", Severity.ERROR)
+
+
+def test_suggestions_show_code_as_code(report: AuditReport, finding: Finding) -> None:
+    from dataclasses import replace
+
+    told = replace(finding, suggestion="add `datasets:` <b>now</b> to the `card")
+    page = render("html", replace(report, outcomes=replace(report.outcomes, findings=(told,))))
+    assert "To fix: add <code>datasets:</code> &lt;b&gt;now&lt;/b&gt; to the `card" in page
