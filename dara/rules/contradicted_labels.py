@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Final
 
 from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
-from dara.rules.common.exempt import is_adapter
+from dara.rules.common.exempt import is_adapter, repo_words
 from dara.rules.common.numbers import check_numbers, whole
-from dara.rules.common.tables import table
+from dara.rules.common.tables import table, words
 from dara.rules.common.wording import listed, quoted
 from dara.rules.contradicted_task import head_facts, heads_of
 from dara.rules.interface import Rule
@@ -38,7 +39,8 @@ class ContradictedLabels(Rule):
 
     ## Known limits
     Data sets that serve pre-training (ImageNet-21k in a fine-tuned model's name) say nothing about the head and are not
-    compared; nor is a data set that is followed by another adaptation.
+    compared; nor is a data set that is followed by another adaptation, or one that the name calls a part
+    (`ucf101-subset`, `ade20k-mini`).
     """
 
     code = "DAR302"
@@ -67,6 +69,8 @@ class ContradictedLabels(Rule):
                 yield self.held(claim, facts[0])
             elif fits or not _has_last_word(subject, claim):
                 yield self.skipped(f"{quoted(claim.text)}: the head belongs to another data set of the name")
+            elif _is_excerpt(subject, claim):
+                yield self.skipped(f"{quoted(claim.text)}: the name speaks of a part of the data set")
             else:
                 yield self._contradiction(claim, counts, facts, listed_here=_is_listed(claim))
 
@@ -143,3 +147,13 @@ def _has_last_word(subject: Subject, claim: Claim) -> bool:
     own = next((part for part in subject.parsed.components if part.text == claim.text), None)
     later = [part for part in subject.parsed.components if own is not None and part.start >= own.end]
     return all(part.category not in ("adaptation", "dataset") for part in later)
+
+
+def _is_excerpt(subject: Subject, claim: Claim) -> bool:
+    """Whether the name says that only some classes of the data set were used (`ucf101-subset`, `ade20k-mini`)."""
+    if repo_words(subject) & words("subsets"):
+        return True
+    parts = subject.parsed.components if subject.parsed is not None else ()
+    return any(
+        first.text == claim.text and second.text.lower() in words("excerpts") for first, second in pairwise(parts)
+    )

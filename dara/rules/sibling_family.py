@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from dara.findings import Confidence, Outcome, Severity
 from dara.rules.common.evidence import family_evidence, instead
-from dara.rules.common.rulings import Ruling, observed_family, rulings
-from dara.rules.common.wording import claimed
+from dara.rules.common.rulings import Ruling, observed_family, rulings, spelled_twin
+from dara.rules.common.wording import claimed, quoted
 from dara.rules.interface import Rule
 from dara.subject import Subject
 
@@ -42,7 +42,10 @@ class SiblingFamily(Rule):
         evidence, ruled = rulings(subject)
         for item in ruled:
             if item.ruling is Ruling.SIBLING:
-                meant = claimed(item.claim.value, item.claim.text)
+                spelled = spelled_twin(item.claim, evidence)
+                meant = (
+                    f"{spelled} ({quoted(item.claim.text)})" if spelled else claimed(item.claim.value, item.claim.text)
+                )
                 yield self.finding(
                     f"name says {meant}, the package is {observed_family(evidence)}; "
                     "the graphs are alike, code and tokenizer are not",

@@ -29,6 +29,9 @@ def family_evidence(evidence: FamilyEvidence, claim: Claim, subject: Subject) ->
         yield Evidence(
             evidence.declared_fact.source, f"{evidence.declared_fact.kind} = {escape(evidence.declared_name)}"
         )
+    named = subject.facts.declared("architecture_class")
+    if named is not None and named is not evidence.declared_fact:
+        yield Evidence(named.source, f"class = {escape(str(named.value))}")
     measured = evidence.measured
     alike = bool(accepted(claim) & (evidence.measured_set | evidence.declared_twins))
     if measured is not None:

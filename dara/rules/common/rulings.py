@@ -80,7 +80,7 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         sure = evidence.measured is not None and evidence.measured.score >= SURE
         if evidence.agree is False and not shown and sure:
             return RuledClaim(claim, Ruling.DISPUTED, best, "config.json and the weights name different families")
-        if _spells_finer_twin(claim, evidence) or _spells_shorter_twin(claim, evidence):
+        if spelled_twin(claim, evidence) or _spells_shorter_twin(claim, evidence):
             return RuledClaim(replace(claim, modality="stated"), Ruling.SIBLING, best)
         return RuledClaim(claim, Ruling.HELD, best)
     if accept & evidence.components:
@@ -114,15 +114,19 @@ def _is_built_on(declared: str, name: str, claim: Claim) -> bool:
     return not released
 
 
-def _spells_finer_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
-    """Whether a brand's word spells a twin that is a closer description than the declared family.
+def spelled_twin(claim: Claim, evidence: FamilyEvidence) -> str:
+    """The twin that a brand's word spells, where it is a closer description than the declared family; empty for none.
 
     A `sikuroberta` may be a BERT by its publisher's own card; its name still says RoBERTa. The other way round, "bert"
     in a brand (`phobert`) is said of every encoder of the kind.
     """
     text = squash(claim.text)
-    finer = (name for name in evidence.declared_twins if evidence.declared in name and name != evidence.declared)
-    return len(evidence.declared) >= SHORTEST_WORD and any(name in text for name in finer)
+    if len(evidence.declared) < SHORTEST_WORD or not {evidence.declared, evidence.class_family} & accepted(claim):
+        return ""
+    finer = (
+        name for name in sorted(evidence.declared_twins) if evidence.declared in name and name != evidence.declared
+    )
+    return max((name for name in finer if name in text), key=len, default="")
 
 
 def _spells_shorter_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
