@@ -1,6 +1,6 @@
 """Figures of quality: family, class and verdicts, on the development data or on a generated set.
 
-    python -m benchmarks.quality [--packages DIR] [--cut 0.8] [--list]
+    python -m benchmarks.quality [--packages DIR] [--cut 0.8] [--list] [--keep DIR]
 
 `--packages` names the folder that `make_packages.py` wrote, so that weights are measured; without it only
 configurations are read. Verdict figures count errors and warnings of at least medium confidence.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs as a file as well as with -m
 
+from benchmarks.verdict_cache import SubjectCache
 from benchmarks.verdict_data import Case, family_cases, generated_cases, grouped_interval, hub_cases
 from benchmarks.verdict_runs import accusations, judge, subject_of, table
 from clustering.identity import Identification
@@ -27,12 +28,12 @@ from dara.subject import Subject
 Result = tuple[Case, Subject, tuple[Finding, ...]]
 
 
-def evaluate(cases: Sequence[Case]) -> list[Result]:
+def evaluate(cases: Sequence[Case], kept: SubjectCache) -> list[Result]:
     """Runs every case; progress on stderr."""
     results: list[Result] = []
     start = time.perf_counter()
     for number, case in enumerate(cases, 1):
-        subject = subject_of(case)
+        subject = subject_of(case) if case.folder is None else kept.measured(case)
         results.append((case, subject, accusations(judge(subject, case.name))))
         if sys.stderr.isatty() and number % 20 == 0:
             print(f"\r{number}/{len(cases)}", end="", file=sys.stderr)
@@ -146,19 +147,21 @@ def main() -> int:
     parser.add_argument("--packages", type=Path, help="folder that make_packages.py wrote")
     parser.add_argument("--cut", type=float, default=0.8, help="labels below this confidence of the judge are left out")
     parser.add_argument("--list", action="store_true", help="list every miss and false accusation")
+    parser.add_argument("--keep", type=Path, help="folder for measured packages, so that a second run measures none")
     parser.add_argument("--only", choices=("hub", "family", "generated"))
     args = parser.parse_args()
+    kept = SubjectCache(args.keep)
     hub = hub_cases(args.packages) if args.only in (None, "hub") else []
     family = [case for case in family_cases() if case.sure >= args.cut] if args.only in (None, "family") else []
     if hub:
-        results = evaluate(hub)
+        results = evaluate(hub, kept)
         family_figures(results)
         claim_figures(results)
         verdict_figures(results, "real packages", listing=args.list)
     if family:
-        verdict_figures(evaluate(family), "real names with their declared class", listing=args.list)
+        verdict_figures(evaluate(family, kept), "real names with their declared class", listing=args.list)
     if not hub and not family:
-        verdict_figures(evaluate(generated_cases()), "generated packages", listing=args.list)
+        verdict_figures(evaluate(generated_cases(), kept), "generated packages", listing=args.list)
     return 0
 
 
