@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from clustering.collecting import no_collection
 from clustering.errors import MissingExtraError
 from clustering.facts import Fact, Facts
 from clustering.identity import Fingerprint, Identification, Part
@@ -120,8 +121,12 @@ def measure(package: Package, *, build_graphs: bool = True, computing: Computing
         build_graphs: without a weight header, build the declared class on the meta device (needs the `graph` extra).
         computing: how to compute what configs and graphs say; afresh when None.
     """
+    with no_collection():
+        return _measured(package, computing or Computing(), build_graphs=build_graphs)
+
+
+def _measured(package: Package, computing: Computing, *, build_graphs: bool) -> Measurement:
     known = Measurement(notes=list(package.notes))
-    computing = computing or Computing()
     facts: list[Fact] = []
     package.prefetch()
     _read_config(package, known, facts, computing)

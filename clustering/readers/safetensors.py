@@ -124,18 +124,18 @@ def _plain(name: str, entry: object, label: str, limits: Limits) -> tuple[Tensor
     """
     if type(entry) is not dict or len(entry) != 3 or len(name) > limits.name_length:
         return None
-    dtype, sizes, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if type(dtype) is not str or type(sizes) is not list or type(offsets) is not list or len(offsets) != 2:
+    try:
+        dtype, sizes, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        total = BITS[dtype]
+        for size in sizes:
+            if type(size) is not int or size < 1:
+                return None
+            total *= size
+    except (KeyError, TypeError, ValueError):
         return None
-    total = BITS.get(dtype, 0)
-    for size in sizes:
-        if type(size) is not int or size < 1:
-            return None
-        total *= size
-    begin, end = offsets
-    if type(begin) is not int or type(end) is not int or begin < 0 or not total or total != 8 * (end - begin):
+    if type(sizes) is not list or type(begin) is not int or type(end) is not int or begin < 0:
         return None
-    if total > limits.elements or len(sizes) > limits.rank:
+    if total != 8 * (end - begin) or total > limits.elements or len(sizes) > limits.rank:
         return None
     return Tensor(name, tuple(sizes), dtype, end - begin, label, f"{label}#{begin}:{end}"), begin, end
 

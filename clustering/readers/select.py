@@ -321,7 +321,11 @@ def _sorted(part: TensorListing) -> bool:
 
 def _adapter_by_names(listing: TensorListing) -> str | None:
     """The kind of adapter when most tensor names are those of one."""
-    names = [tensor.name.lower() for tensor in listing.tensors]
+    names = [tensor.name for tensor in listing.tensors]
+    text = "\n".join(names).lower()
+    if not any(word in text for word in ("lora", "lokr_", "hada_w", "ia3_l")):
+        return None  # told at once for nearly all
+    names = [name.lower() for name in names]
     low_rank = sum("lora_" in name or ".lora." in name or "lokr_" in name or "hada_w" in name for name in names)
     if low_rank * 2 > len(names):
         return "lora"
