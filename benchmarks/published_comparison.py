@@ -218,6 +218,9 @@ def on_packages(samples: Sequence[Sample], shown: Sequence[Sample], options: arg
     """The experiments with packages; `shown` is the part of the corpus that the network may see."""
     scorer = load_reference()
     table = Table(samples, scorer.twins, options.support)
+    if options.ours:
+        table.ours("packages", {n: ask(scorer, sample.listing) for n, sample in enumerate(samples)})
+        return
     for title, keys in (
         ("packages, random", [str(n) for n in range(len(samples))]),
         ("packages, owners apart", [sample.group for sample in samples]),
@@ -275,11 +278,15 @@ def main() -> int:
     parser.add_argument("--packages-limit", type=int, default=0)
     parser.add_argument("--support", type=int, default=5, help="packages that a label needs to count")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ours", action="store_true", help="only our answers on packages: they depend on the index")
     options = parser.parse_args()
     started = time.perf_counter()
     samples = package_samples(options.packages)
     if options.packages_limit:
         samples = random.Random(options.seed).sample(samples, min(options.packages_limit, len(samples)))
+    if options.ours:
+        on_packages(samples, (), options)
+        return 0
     asked = {sample.model_type for sample in samples}
     records, chosen = corpus_samples(options.raw, options.families, options.sizes, options.seed, asked)
     on_packages(samples, records, options)
