@@ -13,6 +13,7 @@ from clustering.family.observed import Observed
 from clustering.family.tokens import TOWER_VIEW, token_weights
 
 _SMALL_NUMBERS = 1 << 16
+"""What two bytes can tell apart."""
 
 
 class Retrieval:
@@ -24,15 +25,15 @@ class Retrieval:
         self._number = {name: number for number, name in enumerate(index.token_names)}
         self._idf = index.token_idf
         self._size = len(index.templates)
-        tokens = index.tokens
-        if len(index.token_names) < _SMALL_NUMBERS:
-            tokens = tokens.astype(np.uint16)  # sorted by radix, in half the time
-        order = np.argsort(tokens, kind="stable")
-        rows = np.repeat(np.arange(self._size, dtype=np.int32), np.diff(index.token_offsets))
-        self._templates = rows[order]
+        many = len(index.token_names) >= _SMALL_NUMBERS
+        # small numbers are sorted by radix, in half the time, and kept in half the room
+        order = np.argsort(index.tokens if many else index.tokens.astype(np.uint16), kind="stable")
         self._weights = index.token_weights[order]
+        numbers = np.arange(self._size, dtype=np.uint16 if self._size < _SMALL_NUMBERS else np.int32)
+        self._templates = np.repeat(numbers, np.diff(index.token_offsets))[order]
+        del order
         held = np.bincount(index.tokens, minlength=len(index.token_names))
-        self._starts: list[int] = np.concatenate(([0], np.cumsum(held))).tolist()
+        self._starts = np.concatenate(([0], np.cumsum(held)))
         self._tower = np.array([name.startswith(TOWER_VIEW) for name in index.token_names], dtype=bool)
         of_tower = np.repeat(self._tower, held)
         squares = self._weights[of_tower].astype(np.float64) ** 2
