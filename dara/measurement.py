@@ -132,6 +132,7 @@ def _measured(package: Package, computing: Computing, *, build_graphs: bool) -> 
     _read_config(package, known, facts, computing)
     _read_card(package, known)
     _read_weights(package, known, facts)
+    facts.extend(adapter_facts(package))
     graph = known.listing
     if graph is None and known.config is not None:
         graph = _built_listing(known.config, known, facts, build_graphs=build_graphs)
@@ -142,6 +143,16 @@ def _measured(package: Package, computing: Computing, *, build_graphs: bool) -> 
             facts.extend(family_facts(known.identification, known.config))
     known.facts = Facts(facts)
     return known
+
+
+def adapter_facts(package: Package) -> Iterator[Fact]:
+    """The published model that an adapter says it was made for."""
+    from dara.metadata import ADAPTER_CONFIG, base_model_of
+
+    if package.has(ADAPTER_CONFIG):
+        for derived in base_model_of(package):
+            if derived.key == "base_model":
+                yield Fact("base_model", derived.value, "declared", derived.reason)
 
 
 def family_facts(identification: Identification, config: Mapping[str, Any] | None) -> Iterator[Fact]:

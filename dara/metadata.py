@@ -13,7 +13,7 @@ from corpora.package import Package
 from corpora.sources.names import is_repo_id, weak_name
 from dara.report import AuditReport
 
-_ADAPTER: Final = "adapter_config.json"
+ADAPTER_CONFIG: Final = "adapter_config.json"
 _NOT_OWNERS: Final = frozenset({"models", "model", "ckpts", "saved", "saves", "logs", "exp", "workspace", "mnt"})
 """First parts of relative paths that look like `owner/name` and are none."""
 
@@ -53,8 +53,8 @@ def _language(report: AuditReport) -> Iterator[Derived]:
 
 
 def _library(package: Package) -> Iterator[Derived]:
-    if package.has(_ADAPTER):
-        yield Derived("library_name", "peft", f"{_ADAPTER} is there")
+    if package.has(ADAPTER_CONFIG):
+        yield Derived("library_name", "peft", f"{ADAPTER_CONFIG} is there")
     elif package.has("model_index.json"):
         yield Derived("library_name", "diffusers", "model_index.json is there")
     elif package.has("modules.json"):
@@ -72,9 +72,12 @@ def _task(report: AuditReport) -> Iterator[Derived]:
 def base_model_of(package: Package) -> Iterator[Derived]:
     """The published model that an adapter or configuration says it was made from, with the relation."""
     config = _json(package, "config.json")
-    if package.has(_ADAPTER):
+    if package.has(ADAPTER_CONFIG):
         relation: str | None = "adapter"
-        base, source = _json(package, _ADAPTER).get("base_model_name_or_path"), f"{_ADAPTER}: base_model_name_or_path"
+        base, source = (
+            _json(package, ADAPTER_CONFIG).get("base_model_name_or_path"),
+            f"{ADAPTER_CONFIG}: base_model_name_or_path",
+        )
     else:
         relation = "quantized" if config.get("quantization_config") else None
         base, source = config.get("_name_or_path"), "config.json: _name_or_path"
@@ -82,7 +85,7 @@ def base_model_of(package: Package) -> Iterator[Derived]:
         return
     yield Derived("base_model", str(base), source)
     if relation is not None:
-        why = f"{_ADAPTER} is there" if relation == "adapter" else "config.json: quantization_config"
+        why = f"{ADAPTER_CONFIG} is there" if relation == "adapter" else "config.json: quantization_config"
         yield Derived("base_model_relation", relation, why)
 
 

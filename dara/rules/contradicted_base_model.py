@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from clustering.facts import Fact
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Outcome, Severity
+from dara.rules.common.exempt import is_adapter
 from dara.rules.common.families import SHORTEST_WORD, FamilyEvidence, accepted, gather, squash
 from dara.rules.common.rulings import observed_family, series
 from dara.rules.common.tables import words
@@ -30,7 +31,8 @@ class ContradictedBaseModel(Rule):
 
     ## How it is checked
     The names in `base_model` are read like any package name, and the family they state is compared with the declared
-    and measured one. With several base models it is enough that one fits.
+    and measured one. With several base models it is enough that one fits. An adapter has no graph of a family: there
+    the family that its own name states is compared with that of the model in `adapter_config.json`, else in the card.
 
     ## Example
     A package with `base_model: mistralai/Mistral-7B-v0.1` whose config.json declares `gpt_neox`.
@@ -51,6 +53,9 @@ class ContradictedBaseModel(Rule):
         bases = subject.card.base_model if subject.card is not None else ()
         if not bases and subject.hub is not None:
             bases = subject.hub.base_model
+        if is_adapter(subject):
+            yield from self._adapter(subject, bases)
+            return
         repo = subject.parsed.repo.lower() if subject.parsed else ""
         if not bases or any(word in repo for word in _OTHERWISE):
             return
@@ -77,6 +82,41 @@ class ContradictedBaseModel(Rule):
             fact=evidence.declared_fact or Fact("base_model", list(bases), "declared", "README.md: base_model"),
             evidence=(Evidence("README.md", f"base_model: {escape(base)}"),),
         )
+
+    def _adapter(self, subject: Subject, bases: Sequence[str]) -> Iterator[Outcome]:
+        """Compares the families that an adapter's name states with those that the name of its base states."""
+        own = [claim for claim in subject.claims("family") if claim.role in ("", "main") and claim.modality == "stated"]
+        fact = subject.facts.declared("base_model")
+        if fact is None:
+            fact = Fact("base_model", bases[0], "declared", "README.md: base_model") if len(bases) == 1 else None
+        if not own or fact is None:
+            return
+        told = [claim for claim in _family_claims(str(fact.value)) if claim.modality == "stated"]
+        composite = words("composites") | words("pipelines") | words("containers")
+        if not told or any(squash(str(claim.value)) in composite for claim in (*own, *told)):
+            yield self.skipped("the name of the base model states no family that could be compared")
+            return
+        fits = next((claim for claim in own for other in told if _related(claim, other)), None)
+        if fits is not None:
+            yield self.held(fits, fact)
+            return
+        yield self.finding(
+            f"name says {escape(str(own[0].value))} ({quoted(own[0].text)}), "
+            f"the adapter is made for {quoted(str(fact.value))}, which is {escape(str(told[0].value))}",
+            confidence=Confidence.MEDIUM,
+            claim=own[0],
+            fact=fact,
+            evidence=(Evidence(fact.source, escape(str(fact.value))),),
+        )
+
+
+def _related(claim: Claim, other: Claim) -> bool:
+    """Whether two families may be the same, generations of one series, or one spelled in short (`roberta`)."""
+    first, second = accepted(claim), accepted(other)
+    if first & second or {series(name) for name in first} & {series(name) for name in second}:
+        return True
+    short, long = sorted((squash(str(claim.value)), squash(str(other.value))), key=len)
+    return len(short) >= SHORTEST_WORD and short in long
 
 
 def _family_claims(name: str) -> tuple[Claim, ...]:
