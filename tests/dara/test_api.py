@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +58,29 @@ def test_audit_returns_a_report_and_prints_nothing(tmp_path: Path, capsys: pytes
     assert [finding.code for finding in report.findings] == ["DAR201"]
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "codes"),
+    [
+        ("acme/mistral-7b-qlora-law", "meta-llama/Llama-2-7b-hf", ["DAR602"]),
+        ("acme/Llama-2-7b-qlora-law", "meta-llama/Llama-2-7b-hf", []),
+        ("acme/qlora-law", "meta-llama/Llama-2-7b-hf", []),
+        ("acme/mistral-7b-qlora-law", "./out", []),
+    ],
+)
+def test_an_adapter_is_compared_with_the_model_it_is_made_for(
+    name: str, base: str, codes: list[str], tmp_path: Path
+) -> None:
+    header: dict[str, object] = {}
+    for place, (part, shape) in enumerate((("lora_A", [8, 64]), ("lora_B", [64, 8]))):
+        key = f"base_model.model.model.layers.0.self_attn.q_proj.{part}.weight"
+        header[key] = {"dtype": "F32", "shape": shape, "data_offsets": [2048 * place, 2048 * (place + 1)]}
+    text = json.dumps(header).encode()
+    (tmp_path / "adapter_model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(4096))
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": base}))
+    report = dara.audit(str(tmp_path), name=name)
+    assert [finding.code for finding in report.findings if finding.severity >= dara.Severity.WARNING] == codes
 
 
 def test_notebooks_show_a_report(report: AuditReport, hostile_report: AuditReport) -> None:
