@@ -25,6 +25,8 @@ _VECTORS = {"Mul": ("weight",), "Add": ("bias",)}
 """A norm in single steps: its vectors may be made anew (1 + weight), or have further axes."""
 _WEIGHTS_OF = {**_CONVOLUTIONS, **_VECTORS}
 """What the inputs of a node after its first are; a bias is added to a product by a node of its own."""
+_VECTOR_NAMES = (".weight", ".bias", ".gamma", ".beta", ".running_mean", ".running_var")
+"""What PyTorch calls the vectors of its layers; any other copy is a value on its way."""
 _NORM = tuple(f"folded_norm.{part}" for part in ("weight", "bias", "running_mean", "running_var"))
 _AGAIN = re.compile(r"_\d+(?=\.|$)")
 """What stands behind the name of a module that is used again."""
@@ -83,7 +85,7 @@ def _copies(tensors: dict[str, Tensor], operations: list[Operation]) -> tuple[di
         if original not in tensors or name in tensors or name in source:
             continue
         source[name] = original
-        if len(tensors[original].shape) == 1 and "." in name and not _ANONYMOUS.match(name[:_LONGEST_ANONYMOUS]):
+        if len(tensors[original].shape) == 1 and name.endswith(_VECTOR_NAMES):
             found.append(replace(tensors[original], name=name))
     return source, found
 

@@ -286,6 +286,7 @@ def test_equal_vectors_are_parameters_of_their_own_and_equal_matrices_one(read):
         node("Identity", "", ["b.bias"], ("c.bias",)),
         node("Identity", "", ["wte.weight"], ("lm_head.weight",)),
         node("Identity", "", ["a.bias"], ("/decoder/Identity_output_0",)),
+        node("Identity", "", ["a.bias"], ("a.bias_out",)),
     ]
     listing = read(OnnxReader, model(nodes, [tensor("a.bias", [4]), tensor("wte.weight", [9, 4])]))
     assert rows(listing) == [
