@@ -326,13 +326,16 @@ class FamilyScorer:
     def _matches(self, ranked: Sequence[Candidate], score: Callable[[Candidate], float]) -> tuple[FamilyMatch, ...]:
         """The best candidate of each family. Twins: those of the corpus, and whatever explains this package as well."""
         best: dict[str, Candidate] = {}
+        surest: dict[str, float] = {}  # by another class of the family, where the first is in a layout of its own
         for candidate in ranked:
             best.setdefault(candidate.family, candidate)
+            if len(best) <= _SHOWN:
+                surest[candidate.family] = max(surest.get(candidate.family, 0.0), float(score(candidate)))
         result: list[FamilyMatch] = []
         for family, candidate in list(best.items())[:_SHOWN]:
             equal = {f for f, c in best.items() if f != family and same_graph(candidate, c)}
             twins = tuple(sorted(equal | set(self.twins(family))))
-            value = round(float(score(candidate)), 4)  # no later place is surer than an earlier one
+            value = round(surest[family], 4)  # no later place is surer than an earlier one
             result.append(FamilyMatch(family, min([value, *(match.score for match in result[-1:])]), twins))
         return tuple(result)
 
@@ -353,12 +356,12 @@ class FamilyScorer:
     def _answer(self, structural: list[Candidate], both: list[Candidate]) -> Identification:
         alone = self._matches(structural, lambda c: self._chance(c, "structure"))
         joint = self._matches(both, lambda c: self._chance(c, "both"))
-        if alone and alone[0].score < self._limit("structure"):
+        if alone and self._chance(structural[0], "structure") < self._limit("structure"):
             alone = ()
         if joint and max(c.names for c in both) < SPEECHLESS and alone:
             reason = "tensor names say nothing; " + (why(structural) or "told by shapes alone")
             return Identification(alone, alone, "structure", reason=reason)
-        if not joint or joint[0].score < self._limit("both"):
+        if not joint or self._chance(both[0], "both") < self._limit("both"):
             return Identification((), alone, "none", reason=nearest(both))
         return Identification(joint, alone, deciding_channel(both[0]), reason=why(both))
 

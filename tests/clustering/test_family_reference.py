@@ -29,6 +29,7 @@ def test_twins_are_those_that_share_a_graph() -> None:
     assert "distilbert" not in scorer.twins("bert")
     assert {"hubert", "unispeech"} <= set(scorer.twins("wav2vec2"))
     assert "granite" in scorer.twins("llama")
+    assert "clipseg" in scorer.twins("clip"), "they share a template"
     for family in ("bert", "llama", "bart"):
         for twin in scorer.twins(family):
             assert family in scorer.twins(twin), "the relation is mutual"
