@@ -60,9 +60,13 @@ class AuditReport:
 
     def fails(self, severity: Severity | None, confidence: Confidence = Confidence.MEDIUM) -> bool:
         """True when a shown finding is at or above `severity` and as sure as `confidence`; never for None."""
-        return severity is not None and any(
-            finding.severity >= severity and finding.confidence >= confidence for finding in self.findings
-        )
+        return bool(self.failing(severity, confidence))
+
+    def failing(self, severity: Severity | None, confidence: Confidence = Confidence.MEDIUM) -> tuple[Finding, ...]:
+        """The shown findings at or above `severity` that are as sure as `confidence`; none for None."""
+        if severity is None:
+            return ()
+        return tuple(item for item in self.findings if item.severity >= severity and item.confidence >= confidence)
 
     def _repr_html_(self) -> str:
         """The report as a notebook shows it; loads and runs nothing."""

@@ -57,8 +57,8 @@ def write_results(
         {
             "schema": "dara-batch-summary/1", "entries": len(verdicts), "packages": len(verdicts), "unread_entries": 0,
             "unauditable_packages": 0, "verdicts": counts,
-            "findings": {"total": 0, "by_severity": {}, "by_code": {}}, "conventions": {}, "families": {},
-            "skipped": {},
+            "findings": {"total": 0, "by_severity": {}, "sure_by_severity": {}, "by_code": {}}, "conventions": {},
+            "families": {}, "skipped": {},
             "clusters": {
                 "graphs": 0, "graphs_left_out": 0, "clusters": 0, "graphs_alone": 0, "packages": 0, "outliers": 0,
                 "without": {},

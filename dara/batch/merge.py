@@ -16,6 +16,7 @@ from dara.batch.clusters import cluster_shards
 from dara.batch.plan import Plan
 from dara.batch.shard import read_shard, sync_folder
 from dara.batch.tables import TABLES, schema_of
+from dara.findings import Confidence
 
 ROW_GROUP: Final = 20_000
 """Rows of a row group: some MB, the most that is in memory at a time."""
@@ -37,6 +38,7 @@ class Totals:
         self.verdicts: Counter[str] = Counter()
         self.conventions: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
+        self._levels: Counter[tuple[str, str]] = Counter()
         self._codes: dict[str, Counter[str]] = defaultdict(Counter)
         self._reasons: dict[str, Counter[str]] = defaultdict(Counter)
         self._families: dict[str, Counter[str]] = defaultdict(Counter)
@@ -59,6 +61,7 @@ class Totals:
     def _add_findings(self, table: Any) -> None:
         self.findings += len(table)
         self.severities.update(_column(table, "severity"))
+        self._levels.update(zip(_column(table, "severity"), _column(table, "confidence"), strict=True))
         for code, severity in zip(_column(table, "code"), _column(table, "severity"), strict=True):
             self._codes[code][severity] += 1
 
@@ -68,6 +71,16 @@ class Totals:
             known = self._reasons[check]
             known[reason if reason in known or len(known) < DISTINCT else OTHERS] += number
             self.unread += number if check == "entry" else 0
+
+    def _sure(self, confidence: Confidence) -> dict[str, int]:
+        """Findings by severity that are at least so sure: those that may fail a run, whatever else the tables show."""
+        sure = {level.label for level in Confidence if level >= confidence}
+        return {
+            word: sum(
+                number for (severity, level), number in self._levels.items() if severity == word and level in sure
+            )
+            for word in ("error", "warning", "note")
+        }
 
     def document(self, plan: Plan) -> dict[str, Any]:
         """The totals as plain JSON."""
@@ -82,6 +95,7 @@ class Totals:
             "findings": {
                 "total": self.findings,
                 "by_severity": {word: self.severities[word] for word in ("error", "warning", "note")},
+                "sure_by_severity": self._sure(plan.settings.min_confidence),
                 "by_code": {code: dict(sorted(counts.items())) for code, counts in sorted(self._codes.items())},
             },
             "conventions": dict(sorted(self.conventions.items())),

@@ -58,7 +58,7 @@ def batch(
     if result.resumed:
         warn(f"{result.resumed:,} entries were judged by an earlier run")
     sys.stdout.write(summary_text(result.summary, output))
-    found = result.summary["findings"]["by_severity"]
+    found = result.summary["findings"]["sure_by_severity"]
     if result.summary["packages"] == result.summary["unauditable_packages"]:
         raise NothingAuditableError(
             f"{escape(str(snapshot))}: no package holds anything auditable; see skipped.parquet"

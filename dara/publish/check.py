@@ -90,12 +90,10 @@ def check_folder(
 
 
 def _reasons(report: AuditReport, comparison: Comparison, settings: Settings, allowed: bool) -> list[str]:
-    limit = settings.fail_severity
     reasons = [
         f"{finding.code} {finding.slug}: {escape(finding.message)}"
         + (f"; instead: {escape(finding.suggestion)}" if finding.suggestion else "")
-        for finding in report.findings
-        if limit is not None and finding.severity >= limit
+        for finding in report.failing(settings.fail_severity, settings.min_confidence)
     ]
     reasons += [f"a file cannot be read as what it claims to be: {escape(line)}" for line in report.damaged]
     if not allowed:

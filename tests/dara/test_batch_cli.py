@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,9 @@ import pytest
 from dara.batch.tables import RESULTS
 from dara.cli import main
 from dara.cli.batch import summary_text
+from dara.findings import Confidence, Finding, Outcome
+from dara.rules.contradicted_family import ContradictedFamily
+from dara.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -131,3 +134,23 @@ def test_totals_of_nothing() -> None:
     clusters = {"graphs": 1_200, "clusters": 7, "graphs_alone": 3, "outliers": 2}
     text = summary_text({**summary, "clusters": clusters}, Path("out"))
     assert "1,200 different graphs in 7 clusters, 3 alone\n2 names do not fit" in text
+
+
+@pytest.mark.parametrize(("wanted", "sure"), [("medium", 1), ("low", 2)])
+def test_findings_that_are_not_sure_are_shown_and_fail_nothing(
+    batch: Run, models: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, sure: int
+) -> None:
+    check = ContradictedFamily.check
+
+    def doubting(self: ContradictedFamily, subject: Subject) -> Iterator[Outcome]:
+        for outcome in check(self, subject):
+            yield outcome
+            if isinstance(outcome, Finding):
+                yield replace(outcome, confidence=Confidence.LOW, message="perhaps")
+
+    monkeypatch.setattr(ContradictedFamily, "check", doubting)
+    arguments = (models, "-o", "out", "--persona", "all", "--select", "DAR101", "--min-confidence", wanted)
+    assert batch(*arguments, "--fail-on", "error").code == 1
+    found = json.loads(Path("out/summary.json").read_text("utf-8"))["findings"]
+    assert found["by_severity"]["error"] == 2
+    assert found["sure_by_severity"]["error"] == sure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ from hub_server import HubServer
 from publishing import TOKEN, publishing_hub, sent_files, write_bert
 
 from dara.errors import NothingAuditableError, UsageError
-from dara.findings import Verdict
+from dara.findings import Confidence, Finding, Verdict
 from dara.publish import PublishRefusedError, check_folder, checked_push_to_hub, checked_upload
+from dara.publish.check import _reasons
+from dara.publish.target import Comparison
+from dara.report import AuditReport
 from dara.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the hub's own client
@@ -50,6 +54,13 @@ def test_warn_logs_the_reasons_and_uploads(hub: HubServer, bert: Path, caplog: p
     assert "DAR101" in caplog.text
     assert "should not be published" in caplog.text
     assert hub.repos["acme/deberta-v3-tiny"].commits
+
+
+def test_a_finding_that_is_not_sure_refuses_nothing(report: AuditReport, finding: Finding) -> None:
+    doubtful = replace(finding, confidence=Confidence.LOW)
+    seen = replace(report, outcomes=replace(report.outcomes, findings=(doubtful,)))
+    assert _reasons(seen, Comparison(), Settings(persona="all"), False) == []
+    assert _reasons(seen, Comparison(), Settings(min_confidence=Confidence.LOW), False)
 
 
 def test_settings_decide_what_refuses(hub: HubServer, bert: Path) -> None:
