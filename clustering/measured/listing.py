@@ -191,23 +191,24 @@ def _stack_facts(listing: TensorListing, towers: Towers, config: Mapping[str, An
     return facts
 
 
+def _shapes_of(name: str, part: Part) -> str:
+    """What was measured of a part, in words."""
+    detail = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in part.detail.items())
+    return f"shapes of the {name}: {detail}" if detail else f"shapes of the {name}"
+
+
 def _part_facts(composite: Sequence[Part]) -> list[Fact]:
     """What the parts of a composite say about the whole: its backbone, and for mask classifiers their pixel decoder."""
     parts = {part.role: part for part in composite}
     facts: list[Fact] = []
     backbone, pixels, model = parts.get("backbone"), parts.get("pixel_decoder"), parts.get("model")
     if backbone is not None and backbone.family != "unknown":
-        facts.append(Fact("backbone", backbone.family, "measured", f"shapes of the backbone: {dict(backbone.detail)}"))
+        source = _shapes_of("backbone", backbone)
+        facts.append(Fact("backbone", backbone.family, "measured", source))
         if backbone.variant is not None:
-            facts.append(
-                Fact(
-                    "backbone_variant", backbone.variant, "measured", f"shapes of the backbone: {dict(backbone.detail)}"
-                )
-            )
+            facts.append(Fact("backbone_variant", backbone.variant, "measured", source))
     if pixels is not None:
-        facts.append(
-            Fact("pixel_decoder", pixels.family, "measured", f"shapes of the pixel decoder: {dict(pixels.detail)}")
-        )
+        facts.append(Fact("pixel_decoder", pixels.family, "measured", _shapes_of("pixel decoder", pixels)))
     if model is not None:
         detail = model.detail
         for kind, key in (("decoder_layers", "decoder_layers"), ("queries", "queries"), ("num_labels", "classes")):
