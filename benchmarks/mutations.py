@@ -48,7 +48,6 @@ FAMILIES: Final = {
 """Words that replace a family, by what the package takes in: nobody calls a detector BART."""
 PICTURES: Final = ("vision", "parts")
 COUNTS: Final = ("70m", "125m", "350m", "780m", "1.1b", "3b", "7b", "13b", "34b", "70b", "180b")
-GENERATIONS: Final = {"llama": ("2", "3", "3.1"), "gemma": ("2", "3"), "qwen": ("2.5", "3")}
 QUANTIZATIONS: Final = ("GPTQ-4bit", "AWQ-4bit", "bnb-4bit", "int8", "nf4", "gptq-int4", "AWQ")
 
 

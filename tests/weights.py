@@ -42,9 +42,9 @@ def write(path: Path, shapes: Shapes, dtype: str = "F16", **metadata: str) -> Pa
     return path
 
 
-def bert(layers: int, width: int, *, vocabulary: int | None = None) -> Shapes:
+def bert(layers: int, width: int) -> Shapes:
     """A BERT for masked language modelling in the spelling of transformers."""
-    vocabulary = vocabulary or 40 * width
+    vocabulary = 40 * width
     shapes: Shapes = {
         "bert.embeddings.word_embeddings.weight": (vocabulary, width),
         "bert.embeddings.position_embeddings.weight": (512, width),
@@ -52,8 +52,18 @@ def bert(layers: int, width: int, *, vocabulary: int | None = None) -> Shapes:
         "bert.embeddings.LayerNorm.weight": (width,),
         "bert.embeddings.LayerNorm.bias": (width,),
     }
+    shapes |= bert_blocks(layers, width, "bert.")
+    head = "cls.predictions."
+    shapes |= {f"{head}bias": (vocabulary,), f"{head}transform.dense.weight": (width, width)}
+    shapes |= {f"{head}transform.{leaf}": (width,) for leaf in ("dense.bias", "LayerNorm.weight", "LayerNorm.bias")}
+    return shapes
+
+
+def bert_blocks(layers: int, width: int, prefix: str) -> Shapes:
+    """The encoder layers of a BERT."""
+    shapes: Shapes = {}
     for index in range(layers):
-        block = f"bert.encoder.layer.{index}."
+        block = f"{prefix}encoder.layer.{index}."
         for name, rows, columns in (
             ("attention.self.query", width, width),
             ("attention.self.key", width, width),
@@ -65,9 +75,6 @@ def bert(layers: int, width: int, *, vocabulary: int | None = None) -> Shapes:
             shapes |= {f"{block}{name}.weight": (rows, columns), f"{block}{name}.bias": (rows,)}
         for name in ("attention.output.LayerNorm", "output.LayerNorm"):
             shapes |= {f"{block}{name}.{leaf}": (width,) for leaf in ("weight", "bias")}
-    head = "cls.predictions."
-    shapes |= {f"{head}bias": (vocabulary,), f"{head}transform.dense.weight": (width, width)}
-    shapes |= {f"{head}transform.{leaf}": (width,) for leaf in ("dense.bias", "LayerNorm.weight", "LayerNorm.bias")}
     return shapes
 
 

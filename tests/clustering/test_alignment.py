@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from weights import Shapes, bert_blocks
 
 from clustering.alignment.align import AlignmentError, align
 from clustering.alignment.layout import layout_change
@@ -19,7 +20,6 @@ from clustering.tensors import Tensor, TensorListing
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maskformer"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="development data is not beside the checkout")
-Shapes = dict[str, tuple[int, ...]]
 
 
 def listing(shapes: Shapes, form: str = "safetensors") -> TensorListing:
@@ -34,20 +34,7 @@ def bert(layers: int = 3, width: int = 32, *, prefix: str = "bert.", vocabulary:
         f"{prefix}embeddings.LayerNorm.weight": (width,),
         f"{prefix}embeddings.LayerNorm.bias": (width,),
     }
-    for index in range(layers):
-        block = f"{prefix}encoder.layer.{index}."
-        for name, rows, columns in (
-            ("attention.self.query", width, width),
-            ("attention.self.key", width, width),
-            ("attention.self.value", width, width),
-            ("attention.output.dense", width, width),
-            ("intermediate.dense", 4 * width, width),
-            ("output.dense", width, 4 * width),
-        ):
-            shapes |= {f"{block}{name}.weight": (rows, columns), f"{block}{name}.bias": (rows,)}
-        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            shapes |= {f"{block}{name}.weight": (width,), f"{block}{name}.bias": (width,)}
-    return shapes
+    return shapes | bert_blocks(layers, width, prefix)
 
 
 def fused(layers: int = 3, width: int = 32, *, bias: bool = True) -> tuple[Shapes, dict[str, str]]:

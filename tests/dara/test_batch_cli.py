@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commandline import Run
 
 from dara.batch.tables import RESULTS
-from dara.cli import main
 from dara.cli.batch import summary_text
 from dara.findings import Confidence, Finding, Outcome
 from dara.rules.contradicted_family import ContradictedFamily
 from dara.subject import Subject
 
 
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
-def batch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def batch(dara: Run) -> Run:
     """Runs `dara batch ARGUMENTS` in one process in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["dara", "batch", *map(str, arguments), "--workers", "1"])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capsys.readouterr()
-        return Done(int(stop.value.code or 0), captured.out, captured.err)
-
-    return run
+    return lambda *arguments: dara("batch", *arguments, "--workers", "1")
 
 
 def config(family: str, architecture: str) -> dict[str, object]:
