@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +13,6 @@ from clustering.parts.decompose import decompose
 from clustering.parts.variants import families, sizes, variant_dims, variant_of
 from clustering.tensors import Tensor, TensorListing
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "maskformer"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="development data is not beside the checkout")
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -217,166 +211,6 @@ def test_one_piece_has_no_parts() -> None:
     assert decompose(listing(shapes)) == ()
     assert decompose(TensorListing((), "safetensors")) == ()
     assert decompose(TensorListing((Tensor("a", (), "F32"),), "index", names_only=True)) == ()
-
-
-# the development listings ------------------------------------------------------------------------------------------
-
-_DTYPES = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64"}
-
-
-def _load(path: Path) -> tuple[dict[str, Any], TensorListing]:
-    raw = path.read_bytes()
-    data = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw)
-    rows = data.get("tensors") or data["checkpoint_variables"]
-    tensors = tuple(
-        Tensor(row[0], tuple(row[1]), _DTYPES.get(row[2], row[2]) if len(row) > 2 else "F32") for row in rows
-    )
-    return data, TensorListing(tensors, "safetensors")
-
-
-def _configs() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for name in ("hf_configs.jsonl", "hf_configs_unconfirmed.jsonl"):
-        for line in (DATA / name).read_text("utf-8").splitlines():
-            row = json.loads(line)
-            found[row["repo_id"]] = row["config"]
-    return found
-
-
-def _swin_size(embed: int, depths: list[int]) -> str:
-    return {(96, 6): "tiny", (96, 18): "small", (128, 18): "base", (192, 18): "large"}[embed, depths[2]]
-
-
-def _hugging_face() -> Iterator[tuple[Path, tuple[Any, ...]]]:
-    configs = _configs()
-    for path in sorted(DATA.glob("hf_tensors*/*.json.gz")):
-        config = configs[_load(path)[0]["repo_id"]]
-        family, backbone = config["model_type"], config["backbone_config"]
-        variant = (
-            _swin_size(backbone["embed_dim"], backbone["depths"])
-            if backbone["model_type"] == "swin"
-            else {6: "50", 23: "101"}[backbone["depths"][2]]
-        )
-        # these configs count the prediction before the first layer as one more layer
-        layers = config["decoder_config"]["decoder_layers"] if family == "maskformer" else config["decoder_layers"] - 1
-        queries = config["decoder_config"]["num_queries"] if family == "maskformer" else config["num_queries"]
-        pixels = "fpn" if family == "maskformer" else "multi_scale_deformable"
-        yield path, (family, backbone["model_type"], variant, pixels, layers, queries, len(config["id2label"]))
-
-
-def _detectron() -> Iterator[tuple[Path, tuple[Any, ...]]]:
-    pixels = {
-        "BasePixelDecoder": "fpn",
-        "TransformerEncoderPixelDecoder": "transformer_fpn",
-        "MSDeformAttnPixelDecoder": "multi_scale_deformable",
-    }
-    for path in sorted((DATA / "detectron2").glob("*.json")):
-        data = json.loads(path.read_text("utf-8"))
-        name, config = data["model"], data["config"]
-        if "perpixel" in name:
-            continue
-        if "resnet" in config:
-            backbone, variant = "resnet", str(config["resnet"]["depth"]) + ("c" if "r101c" in name else "")
-        elif "convnext" in name:
-            backbone, variant = "convnext", "large"
-        else:
-            backbone, variant = "swin", next(size for size in ("tiny", "small", "base", "large") if size in name)
-        family = name.split("_")[0]
-        yield (
-            path,
-            (
-                family,
-                backbone,
-                variant,
-                pixels[config["pixel_decoder"]],
-                6 if family == "maskformer" else 9,
-                config["num_queries"],
-                config["num_classes"],
-            ),
-        )
-
-
-def _garden() -> Iterator[tuple[Path, tuple[Any, ...]]]:
-    for path in sorted(DATA.glob("tfmg_maskformer*.json")):
-        config = json.loads(path.read_text("utf-8"))["config"]["model"]
-        yield (
-            path,
-            (
-                "maskformer",
-                "resnet",
-                "50",
-                config["which_pixel_decoder"],
-                config["num_decoder_layers"],
-                config["num_queries"],
-                config["num_classes"],
-            ),
-        )
-
-
-@needs_data
-@pytest.mark.shared
-@pytest.mark.parametrize("framework", ["hugging_face", "detectron", "garden"])
-def test_every_published_member_of_the_family(framework: str) -> None:
-    cases = {"hugging_face": _hugging_face, "detectron": _detectron, "garden": _garden}[framework]
-    count = 0
-    for path, expected in cases():
-        parts = by_role(decompose(_load(path)[1]))
-        assert set(parts) >= {"model", "backbone", "pixel_decoder", "transformer_decoder", "head"}, path.name
-        decoder, backbone = parts["transformer_decoder"].detail, parts["backbone"]
-        found = (
-            parts["model"].family,
-            backbone.family,
-            backbone.variant,
-            parts["pixel_decoder"].family,
-            decoder["layers"],
-            decoder["queries"],
-            parts["head"].detail["classes"],
-        )
-        assert found == expected, path.name
-        count += 1
-    assert count > 0
-
-
-@needs_data
-@pytest.mark.shared
-def test_baselines_of_the_papers_are_negatives() -> None:
-    for path in sorted((DATA / "detectron2").glob("*perpixel*.json")):
-        assert "model" not in by_role(decompose(_load(path)[1])), path.name
-
-
-@needs_data
-@pytest.mark.shared
-@pytest.mark.parametrize(
-    "names",
-    [
-        (
-            "tfmg_maskformer_r50.json",
-            "tfmg_maskformer_r50_trainer.json",
-            "detectron2/d2_maskformer_r50_coco133_panoptic.json",
-            "detectron2/d2_maskformer_r50_coco133_panoptic.pkl_layout.json",
-        ),
-        (
-            "hf_tensors/facebook__maskformer-resnet50-ade.json.gz",
-            "hf_tensors_v5/facebook__maskformer-resnet50-ade.saved.json.gz",
-            "detectron2/d2_maskformer_r50_ade150.json",
-        ),
-        ("hf_tensors/facebook__maskformer-swin-base-ade.json.gz", "detectron2/d2_maskformer_swin_base_ade150.json"),
-        (
-            "hf_tensors/facebook__mask2former-swin-tiny-ade-semantic.json.gz",
-            "detectron2/d2_mask2former_swin_tiny_ade150_semantic.json",
-        ),
-        (
-            "hf_tensors/shi-labs__oneformer_ade20k_swin_tiny.json.gz",
-            "hf_tensors_v5/shi-labs__oneformer_ade20k_swin_tiny.inmemory.json.gz",
-            "detectron2/d2_oneformer_swin_tiny_ade150.json",
-        ),
-    ],
-)
-def test_frameworks_agree_on_parts(names: tuple[str, ...]) -> None:
-    first, *others = (decompose(_load(DATA / name)[1]) for name in names)
-    assert first
-    for other in others:
-        assert other == first
 
 
 # variants ----------------------------------------------------------------------------------------------------------

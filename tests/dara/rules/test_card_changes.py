@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import sys
-from pathlib import Path
 
 import pytest
 
+from benchmarks import card_changes as cards
+from benchmarks import verdict_cache as cache
 from clustering.declared.config import declared_facts
 from clustering.facts import Facts
 from clustering.tensors import Tensor, TensorListing
@@ -17,7 +17,6 @@ from dara.rules.registry import all_rules
 from dara.subject import Subject
 from naming import parse_name
 
-ROOT = Path(__file__).resolve().parents[3]
 CONFIG = {
     "architectures": ["BertForTokenClassification"],
     "model_type": "bert",
@@ -28,18 +27,7 @@ CONFIG = {
 
 
 @pytest.fixture
-def benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import card_changes, verdict_cache
-
-    yield card_changes, verdict_cache
-    for name in [name for name in sys.modules if name.startswith("benchmarks")]:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-
-
-@pytest.fixture
-def case(benchmarks):
-    cards, _ = benchmarks
+def case():
     tensors = tuple(Tensor(f"bert.encoder.layer.{n}.output.dense.weight", (768, 3072), "F32") for n in range(12))
     subject = Subject(facts=Facts(declared_facts(CONFIG)), config=CONFIG, listing=TensorListing(tensors, "safetensors"))
     bases = cards.Bases({"bert": ("google-bert/bert-base-uncased",), "mistral": ("mistralai/Mistral-7B-v0.1",)})
@@ -56,8 +44,7 @@ def test_a_complete_card_lacks_nothing(case):
     assert said(case[0]) == set()
 
 
-def test_every_change_is_found_and_every_rewriting_kept(benchmarks, case):
-    cards, _ = benchmarks
+def test_every_change_is_found_and_every_rewriting_kept(case):
     full, bases = case
     seen = set()
     for harmless, change in cards.changes(full, bases, "bert", random.Random(5)):
@@ -72,16 +59,14 @@ def test_every_change_is_found_and_every_rewriting_kept(benchmarks, case):
     assert {code for code, harmless in seen if not harmless} >= {f"DAR80{number}" for number in range(1, 9)}
 
 
-def test_a_change_changes_nothing_else(benchmarks, case):
-    cards, _ = benchmarks
+def test_a_change_changes_nothing_else(case):
     full, bases = case
     for _, change in cards.changes(full, bases, "bert", random.Random(5)):
         assert change.case.origin == full.origin
         assert full.front["license"] == "apache-2.0", "a change works on a copy"
 
 
-def test_the_cache_serves_what_was_measured(benchmarks, case, tmp_path):
-    _, cache = benchmarks
+def test_the_cache_serves_what_was_measured(case, tmp_path):
     made = []
 
     def measure():
@@ -100,8 +85,7 @@ def test_the_cache_serves_what_was_measured(benchmarks, case, tmp_path):
     assert len(made) == 4
 
 
-def test_files_tell_their_state(benchmarks, tmp_path):
-    _, cache = benchmarks
+def test_files_tell_their_state(tmp_path):
     path = tmp_path / "config.json"
     path.write_text("{}")
     before = cache.state_of(tmp_path)

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import pytest
-
-ROOT = Path(__file__).resolve().parents[3]
+from benchmarks import verdict_data as data
+from benchmarks import verdict_runs as runs
 
 
-@pytest.fixture
-def harness(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import verdict_data, verdict_runs
-
-    yield verdict_data, verdict_runs
-    for name in [name for name in sys.modules if name.startswith("benchmarks.")]:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-
-
-def test_generated_packages(harness):
-    data, runs = harness
+def test_generated_packages():
     cases = data.generated_cases(count=400)
     assert sum(case.mismatch for case in cases) == 200
     judged = [(case, runs.accusations(runs.judge(runs.subject_of(case), case.name))) for case in cases]
@@ -31,8 +16,7 @@ def test_generated_packages(harness):
     assert blamed == []
 
 
-def test_intervals_are_grouped_by_owner(harness):
-    data, _ = harness
+def test_intervals_are_grouped_by_owner():
     cases = [data.Case(f"a/{number}", {}, True, "test") for number in range(50)]
     cases += [data.Case(f"{number}/x", {}, True, "test") for number in range(10)]
     values = [(0, 1)] * 50 + [(1, 1)] * 10
