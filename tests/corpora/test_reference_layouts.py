@@ -36,6 +36,19 @@ TOTALS = {
     ("molmo", "7b-d"): 8.02e9,
     ("molmo", "72b"): 73.31e9,
     ("minicpmv_2", "2"): 3.435e9,
+    ("open_clip", "vit-b-32"): 151.3e6,
+    ("open_clip", "vit-l-14"): 427.6e6,
+    ("open_clip", "vit-h-14"): 986.1e6,
+    ("open_clip", "vit-bigg-14"): 2.54e9,
+    ("phi3_v", "4b"): 4.147e9,
+    ("cogvlm", "17b"): 17.64e9,
+    ("kimi_vl", "a3b"): 16.41e9,
+    ("rwkv5", "1b5"): 1.578e9,
+    ("rwkv5", "eagle-7b"): 7.52e9,
+    ("rwkv6", "1b6"): 1.60e9,
+    ("rwkv6", "7b"): 7.64e9,
+    ("jina_bert", "base"): 137.4e6,
+    ("jina_bert", "small"): 32.7e6,
 }
 
 
