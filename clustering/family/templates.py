@@ -119,6 +119,17 @@ def _with_short_names(table: Table) -> Table:
     return {**{(_short(star), rank): entry for (star, rank), entry in table.items()}, **table}
 
 
+def _alike(first: Table, table: Table) -> Table:
+    """The slots whose name has as many shapes as in `first`: with more or fewer, a rank means another shape.
+
+    The stages of a pyramid are ranks of one name, and a stage without a second block lacks its shape.
+    """
+    found = Counter(star for star, _ in table)
+    own = Counter(star for star, _ in first)
+    wanted = {**{_short(star): number for star, number in own.items()}, **own}
+    return {slot: entry for slot, entry in table.items() if wanted.get(slot[0]) == found[slot[0]]}
+
+
 def _seen(slot: Slot, tables: Sequence[Table], order: Sequence[int], others: Sequence[Table]) -> list[Any]:
     """The slot's entries in the class's variants (in order), then in the siblings; None where absent."""
     star, rank = slot
@@ -134,7 +145,10 @@ def _template(
 ) -> tuple[Template, tuple[Slot, ...]]:
     first = members[0]
     slots = tuple(tables[first])
-    order = [*members, *(n for n in range(len(tables)) if n not in set(members))]
+    shown = set(members)
+    tables = [t if n in shown else _alike(tables[first], t) for n, t in enumerate(tables)]
+    others = [_alike(tables[first], t) for t in others]
+    order = [*members, *(n for n in range(len(tables)) if n not in shown)]
     columns: list[Column] = []
     weights: list[int] = []
     places: list[tuple[int, int]] = []

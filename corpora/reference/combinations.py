@@ -24,10 +24,12 @@ from clustering.live.listing import listing_from_module
 from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import options, shallow
 from corpora.reference.overrides import arguments_for
+from corpora.reference.parted import Changes as RoleChanges
+from corpora.reference.parted import parted
 from corpora.reference.patterns import patterns
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, profile, settings, sub_configs, with_changes
-from corpora.reference.variants import _flat, _leaves, _try, listings
+from corpora.reference.variants import _build, _flat, _leaves, _try, listings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -43,8 +45,10 @@ MAX_COMBINED = 36
 """Combinations built for one class."""
 MAX_KEPT = 14
 """New layouts kept of one class: what is beyond is near to one of them."""
-SIZES = ("library", "deep", "wide")
-"""Profiles that combinations are built in by turns; the last two part the width of keys from that of queries."""
+SIZES = ("deep", "wide")
+"""Profiles that combinations are built in by turns, besides the default and one that parts what the others leave equal;
+they part the width of keys from that of queries."""
+_LENGTH = frozenset({"depth", "depths", "experts"})
 _SHALLOW, _DEEP = 3, 6
 """Layers of the models that are combined: more where the kinds of layers follow patterns of unlike periods."""
 _PERIOD = re.compile(r".*(step|period|freq|frequency|interval|every|interleave|replace)(_|$).*")
@@ -86,7 +90,8 @@ def tried(config: PreTrainedConfig, more: Sequence[tuple[str, Changes]]) -> Iter
             continue  # copies of the table are folded anyway
         inner = config if "." not in option.path else sub_configs(config)[option.path.partition(".")[0]]
         companions = _companions(inner, option.path.rpartition(".")[0]) if option.value is True else {}
-        yield Move("option", f"{option.path}={option.value}", ((option.path, option.value),))
+        again = () if option.again is None else ((option.path, option.again),)
+        yield Move("option", f"{option.path}={option.value}", ((option.path, option.value),), again)
         if companions:
             yield Move("option", f"{option.path}={option.value}+", ((option.path, option.value), *companions.items()))
 
@@ -199,8 +204,13 @@ def _with_base(
         kept += len(chosen) > 1
         name = PREFIX + "&".join([*([parts] if parts else []), *(move.name for move in chosen)])
         yield from listings(entry.model_type, module, name, dict(changes or {}), signatures)
+        if len(chosen) > 1 and len(sizes) > 1:  # a layout in one size shows relations that are accidents
+            changes = _merged(sizes[(number + 1) % len(sizes)], [_again(move) for move in chosen])
+            module = _try(entry, model_class, base, changes) if changes is not None else None
+            if module is not None and _layout(module) == layout:
+                yield from listings(entry.model_type, module, name, dict(changes or {}), signatures)
         if chosen[0].again and len(chosen) == 1:
-            changes = _merged(small, [replace(chosen[0], changes=chosen[0].again)]) or {}
+            changes = _merged(small, [_again(chosen[0])]) or {}
             module = _try(entry, model_class, base, changes)
             if module is not None:
                 yield from listings(entry.model_type, module, f"{name}/again", changes, signatures)
@@ -250,6 +260,11 @@ def _promoted(
     return found[:MAX_MOVES]
 
 
+def _again(move: Move) -> Move:
+    """The move in its other size, where it has one."""
+    return replace(move, changes=move.again) if move.again else move
+
+
 def _changed(
     entry: ModelEntry, model_class: Any, base: dict[str, Any], small: Changes, moves: Sequence[Move]
 ) -> Layout | None:
@@ -270,11 +285,18 @@ def _layout(module: PreTrainedModel | None) -> Layout | None:
 def _sizes(
     entry: ModelEntry, model_class: Any, base: dict[str, Any], found: list[Leaf], small: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Shallow sizes that build; the plain one always."""
-    for name in SIZES:
-        steps = tuple(step for step in profile(name) if step.role not in {"depth", "depths", "experts"})
-        changes = {**_flat(apply(steps, found)), **small}
-        if changes == small or _try(entry, model_class, base, changes) is not None:
+    """Shallow sizes that build, each with as many of its roles as the library takes; the plain one always first."""
+    yield dict(small)
+    made = [small]
+    kept = [leaf for leaf in found if leaf.path not in small]
+    wanted: list[RoleChanges] = [
+        {"small": small, **apply(tuple(s for s in profile(name) if s.role not in _LENGTH), kept)} for name in SIZES
+    ]
+    wanted.append(parted(entry, with_changes(entry.config_class, base, {}), found, small))
+    for roles in wanted:
+        changes = _flat(_build(entry, model_class, base, roles)[0])
+        if changes not in made:
+            made.append(changes)
             yield changes
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from corpora.reference.sizes import Leaf, settings, sub_configs
+from corpora.reference.unset import unset
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -28,6 +29,8 @@ class Option:
 
     path: str
     value: Any
+    again: Any = None
+    """Another value of the same effect, for the second size; None where there is one only."""
 
     @property
     def variant(self) -> str:
@@ -41,9 +44,12 @@ def _skipped() -> re.Pattern[str]:
 
 
 def options(config: PreTrainedConfig, prefix: str = "", depth: int = 0) -> Iterator[Option]:
-    """Every option worth trying: each boolean turned over, and the listed values of other fields."""
+    """Every option worth trying: integers that are None, booleans turned over, the listed values of other fields."""
     values = config.to_dict()
     listed = settings("options")["values"]
+    for one in unset(config):
+        if one.name not in listed:
+            yield Option(f"{prefix}{one.name}", one.value, one.again)
     for field in fields(config):
         name, value = field.name, values.get(field.name)
         if isinstance(value, bool):

@@ -9,72 +9,38 @@ follow. What cannot be built is recorded with the reason.
 
 from __future__ import annotations
 
-import inspect
-import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
+from clustering.graphs.layers import star_name
 from clustering.live.listing import listing_from_module
 from corpora.reference.combinations import combined_models
+from corpora.reference.constructors import constructor_switches, with_arguments
 from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import shallow
 from corpora.reference.overrides import arguments_for
+from corpora.reference.parted import MIXES, Changes, head_dims, mixed, parted
 from corpora.reference.patterns import patterns
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, profile, role_of, sub_configs, with_changes
+from corpora.reference.unset import NO_SIZE, unset
 from corpora.reference.variants import (
     BuildFailure,
-    Changes,
+    SecondSize,
     _build,
     _flat,
     _leaves,
     _line,
     _try,
+    brings_tensors,
     listings,
     signature,
 )
 
-MIXES = (("half", "wide", "deep", "narrow"), ("wide", "narrow", "half", "deep"), ("deep", "half", "narrow", "wide"))
-"""Profiles given to the sub-configurations in turn, by variant."""
 MAX_SUNDRY = 16
-_NO_SIZE = re.compile(
-    r".*(token|_id|_ids|index|indices|dropout|seed|beam|max_length|min_length|version|interval|steps?)$"
-)
-
-
-def mixed(found: Sequence[Leaf], profiles: Sequence[str]) -> Changes:
-    """Changes with another profile for every (sub-)configuration."""
-    prefixes = sorted({leaf.path.rpartition(".")[0] for leaf in found})
-    changes: Changes = {}
-    for number, prefix in enumerate(prefixes):
-        inside = [leaf for leaf in found if leaf.path.rpartition(".")[0] == prefix]
-        steps = tuple(s for s in profile(profiles[number % len(profiles)]) if s.role != "labels" or not number)
-        for role, change in apply(steps, inside).items():
-            changes.setdefault(f"{role}/{prefix}", {}).update(change)
-    return changes
-
-
-def head_dims(entry: ModelEntry, config: Any, factor: int = 2) -> Changes:  # any configuration class
-    """A stated head dimension, twice what the width implies, where the modeling code reads one."""
-    changes: Changes = {}
-    for prefix, part in (("", config), *((f"{n}.", c) for n, c in sub_configs(config).items())):
-        try:
-            heads, width = getattr(part, "num_attention_heads", None), getattr(part, "hidden_size", None)
-        except Exception:  # noqa: BLE001, S112  # configurations with one value per layer refuse the question
-            continue
-        if not (isinstance(heads, int) and isinstance(width, int) and heads and width % heads == 0):
-            continue
-        if not prefix and not _reads_head_dim(entry):
-            continue
-        changes[f"head_dim/{prefix}"] = {f"{prefix}head_dim": factor * width // heads}
-    return changes
-
-
-def _reads_head_dim(entry: ModelEntry) -> bool:
-    module = sys.modules.get(entry.classes[0].__module__) if entry.classes else None
-    return module is not None and "head_dim" in inspect.getsource(module)
+SWITCHED_SIZES = ("library", "half", "wide")
+"""Profiles that a class is built in with a switch of its constructor turned over, besides one that parts dimensions."""
 
 
 def sundry(entry: ModelEntry, base: dict[str, Any], found: list[Leaf]) -> Changes:
@@ -90,7 +56,7 @@ def sundry(entry: ModelEntry, base: dict[str, Any], found: list[Leaf]) -> Change
     for prefix, part in (("", config), *((f"{n}.", c) for n, c in sub_configs(config).items())):
         for item in fields(part):
             value = part.__dict__.get(item.name)
-            if type(value) is not int or not 2 <= value <= 4096 or role_of(item.name) or _NO_SIZE.match(item.name):
+            if type(value) is not int or not 2 <= value <= 4096 or role_of(item.name) or NO_SIZE.match(item.name):
                 continue
             path = f"{prefix}{item.name}"
             other = value // 2 if value % 2 == 0 and value > 2 else value + 2
@@ -108,6 +74,9 @@ def further_models(entry: ModelEntry) -> Iterator[ReferenceModel | BuildFailure]
     Each of the three yields one failure with the reason where the library refuses it as a whole.
     """
     chosen = _chosen(entry)
+    for model_class in entry.classes:
+        if constructor_switches(model_class):
+            yield from _recorded(entry, model_class, "switches", _switched_models)
     for model_class in chosen:
         yield from _recorded(entry, model_class, "patterns", _pattern_models)
     for model_class in chosen[:1]:
@@ -140,10 +109,36 @@ def _pattern_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceMo
     if plain is None:
         return
     seen = {signature(listing_from_module(plain))}
+    second = SecondSize(entry, model_class, base, found, small)
     for name, changes in patterns(entry, base, found, small):
         module = _try(entry, model_class, base, {**small, **changes})
-        if module is not None:
-            yield from listings(entry.model_type, module, f"pattern:{name}", {**small, **changes}, seen)
+        if module is None:
+            continue
+        made = list(listings(entry.model_type, module, f"pattern:{name}", {**small, **changes}, seen))
+        yield from made
+        if made and brings_tensors(module, plain):
+            yield from second.models(f"pattern:{name}", changes, seen)
+
+
+def _switched_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceModel]:
+    """The class with each switch of its constructor turned over, in several sizes."""
+    base = arguments_for(entry.model_type, model_class.__name__)
+    found = _leaves(entry, base)
+    config = with_changes(entry.config_class, base, {})
+    sizes: dict[str, Changes] = {name: apply(profile(name), found) for name in SWITCHED_SIZES}
+    sizes["parted"] = parted(entry, config, found, shallow(found))
+    kept = {name: _flat(_build(entry, model_class, base, wanted)[0]) for name, wanted in sizes.items()}
+    seen: set[Any] = set()
+    for changes in kept.values():
+        plain = _try(entry, model_class, base, changes)
+        if plain is not None:
+            seen.add(signature(listing_from_module(plain)))
+    for name, value in constructor_switches(model_class):
+        switched = with_arguments(model_class, {name: value})
+        for changes in kept.values():
+            module = _try(entry, switched, base, changes)
+            if module is not None:
+                yield from listings(entry.model_type, module, f"flag:{name}={value}", changes, seen)
 
 
 def _mixed_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceModel]:
@@ -155,7 +150,35 @@ def _mixed_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceMode
         "mixed1": {**sundry(entry, base, found), **mixed(found, MIXES[1])},
         "mixed2": mixed(found, MIXES[2]),
     }
+    first, second = stated(entry, model_class, base, found)
+    if first:
+        wanted["mixed3"] = {**mixed(found, MIXES[0]), **first}
+        wanted["mixed4"] = {**mixed(found, MIXES[2]), **second}
     seen: set[Any] = set()
     for name, changes in wanted.items():
         kept, module = _build(entry, model_class, base, changes)
         yield from listings(entry.model_type, module, name, _flat(kept), seen)
+
+
+def stated(entry: ModelEntry, model_class: Any, base: dict[str, Any], found: list[Leaf]) -> tuple[Changes, Changes]:
+    """Integers that are None by default and that change sizes only, by role, with a first and with a second value."""
+    small = shallow(found)
+    plain = _try(entry, model_class, base, small)
+    if plain is None:
+        return {}, {}
+    before = listing_from_module(plain)
+    stars = {star_name(tensor.name)[0] for tensor in before.tensors}
+    first: Changes = {}
+    second: Changes = {}
+    config = with_changes(entry.config_class, base, {})
+    for prefix, part in (("", config), *((f"{n}.", c) for n, c in sub_configs(config).items())):
+        for one in unset(part):
+            path = f"{prefix}{one.name}"
+            module = _try(entry, model_class, base, {**small, path: one.value})
+            if module is None:
+                continue
+            after = listing_from_module(module)
+            same = {star_name(tensor.name)[0] for tensor in after.tensors} == stars
+            if same and signature(after) != signature(before):
+                first[f"unset/{path}"], second[f"unset/{path}"] = {path: one.value}, {path: one.again}
+    return first, second

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clustering.errors import MissingExtraError
+from clustering.graphs.layers import star_name
 from clustering.live.listing import LiveLimits, LiveModelError, listing_from_module, module_from_class
 from clustering.tensors import TensorListing
 from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import MAX_OPTIONS, Option, options, shallow
 from corpora.reference.overrides import arguments_for
+from corpora.reference.parted import Changes, parted
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, leaves, profile, settings, with_changes
 from corpora.reference.standins import detectron2_backbone
@@ -26,13 +28,12 @@ from corpora.reference.standins import detectron2_backbone
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-LIMITS = LiveLimits(seconds=20.0, modules=60_000)
-"""Every class of transformers 5 in a size of `profiles.json` builds in a few seconds."""
+LIMITS = LiveLimits(seconds=180.0, modules=60_000)
+"""Every class of transformers 5 in a size of `profiles.json` builds in a few seconds. What is refused must not depend
+on how busy the machine is, so the count decides, and the clock ends only what hangs."""
 MAX_TENSORS = 12_000
 """Listings longer than this (hundreds of unfused experts in tens of layers) add bulk, not knowledge."""
 
-Changes = dict[str, dict[str, Any]]
-"""By role: `{role: {dotted field: value}}`."""
 Signature = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -118,7 +119,7 @@ def _published_variants(
 def _option_variants(
     family: _Family, model_class: type[PreTrainedModel], base: dict[str, Any], found: list[Leaf], seen: set[Signature]
 ) -> Iterator[ReferenceModel]:
-    """The class with one option changed at a time.
+    """The class with one option changed at a time, in a second size as well where that brings tensors.
 
     The first class tries them all. Of its siblings only those with tied weights (language model heads) are built, with
     what mattered there and with tying turned over: the options of other heads are those of the first class.
@@ -142,6 +143,7 @@ def _option_variants(
         if tying not in tried:
             tried.append(tying)
     effective: list[Option] = []
+    second = SecondSize(entry, model_class, base, found, small)
     for option in tried:
         if len(effective) >= MAX_OPTIONS:
             break
@@ -150,8 +152,34 @@ def _option_variants(
             continue
         effective.append(option)
         yield from listings(entry.model_type, module, option.variant, {**small, option.path: option.value}, seen)
+        if brings_tensors(module, plain):
+            change = {option.path: option.value if option.again is None else option.again}
+            yield from second.models(option.variant, change, seen)
     if first:
         family.effective = effective
+
+
+@dataclass(slots=True)
+class SecondSize:
+    """A class in a second size, for layouts that bring tensors: made when the first of them asks."""
+
+    entry: ModelEntry
+    model_class: type[PreTrainedModel]
+    base: dict[str, Any]
+    found: list[Leaf]
+    small: dict[str, Any]
+    _changes: dict[str, Any] | None = None
+
+    def models(self, variant: str, changes: dict[str, Any], seen: set[Signature]) -> Iterator[ReferenceModel]:
+        """The listings with these changes, if they build."""
+        if self._changes is None:
+            config = with_changes(self.entry.config_class, self.base, {})
+            wanted = parted(self.entry, config, self.found, self.small)
+            self._changes = _flat(_build(self.entry, self.model_class, self.base, wanted)[0])
+        merged = {**self._changes, **changes}
+        module = _try(self.entry, self.model_class, self.base, merged)
+        if module is not None:
+            yield from listings(self.entry.model_type, module, variant, merged, seen)
 
 
 def _leaves(entry: ModelEntry, base: dict[str, Any]) -> list[Leaf]:
@@ -222,6 +250,13 @@ def listings(
         return
     if len(published.tensors) <= MAX_TENSORS and sorted(signature(published)) != sorted(found):
         yield ReferenceModel(model_type, name, variant, config, published, "published")
+
+
+def brings_tensors(module: PreTrainedModel, plain: PreTrainedModel) -> bool:
+    """Whether a module has tensors, other than biases, that the plain one has not: their sizes show nowhere else."""
+    before = {star_name(tensor.name)[0] for tensor in listing_from_module(plain).tensors}
+    after = {star_name(tensor.name)[0] for tensor in listing_from_module(module).tensors}
+    return any(not star.endswith("bias") for star in after - before)
 
 
 def signature(listing: TensorListing) -> Signature:
