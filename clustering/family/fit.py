@@ -73,4 +73,4 @@ def _overlap(scorer: FamilyScorer, number: int, observed: Observed) -> float:
 def _matcher(scorer: FamilyScorer) -> NameMatcher:
     """The names of the index; kept, since building it costs more than asking."""
     index = scorer.index
-    return NameMatcher(list(index.star_names), index.star_idf, index.stars, index.star_offsets)
+    return NameMatcher(index.star_names, index.star_idf, index.stars, index.star_sums)

@@ -208,7 +208,7 @@ def _pack(
     flat, offsets = _rows(rows)
     scaled = [w * idf[np.array(r, dtype=np.int64)] if r else w for w, r in zip(weights, rows, strict=True)]
     unit = [w / max(1e-9, float(np.linalg.norm(w))) for w in scaled]
-    return FamilyIndex(
+    return FamilyIndex.of_rows(
         families=tuple(families),
         priors=np.array([priors.get(f, 0.0) for f in families], dtype=np.float32),
         classes=tuple(classes),

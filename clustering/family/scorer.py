@@ -64,8 +64,8 @@ class FamilyScorer:
 
     def __init__(self, index: FamilyIndex) -> None:
         self.index = index
-        self._matcher = NameMatcher(list(index.star_names), index.star_idf, index.stars, index.star_offsets)
-        self._tail_matcher = NameMatcher(list(index.tail_names), index.tail_idf, index.tails, index.tail_offsets)
+        self._matcher = NameMatcher(index.star_names, index.star_idf, index.stars, index.star_sums)
+        self._tail_matcher = NameMatcher(index.tail_names, index.tail_idf, index.tails, index.tail_sums)
         self._family_number = {name: number for number, name in enumerate(index.families)}
         order = np.argsort(index.layout_template, kind="stable")
         self._layouts_of: dict[int, list[int]] = {}

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from clustering.family.inverted import Inverted
+from clustering.family.stored import Names
+
 TAIL = 3
 """Path components of the back-off vocabulary: enough to tell `self_attn.q_proj.weight` from another spelling, short
 enough to survive an unknown wrapper around the model."""
@@ -20,40 +23,28 @@ def tail(star: str) -> str:
 class NameMatcher:
     """Weighted agreement (intersection over union) of a set of names with the name sets of many classes."""
 
-    __slots__ = ("_flat", "_idf", "_number", "_offsets", "_sums")
+    __slots__ = ("_classes", "_idf", "_names", "_rare", "_sums")
 
-    def __init__(
-        self, names: list[str], idf: NDArray[np.float32], flat: NDArray[np.int32], offsets: NDArray[np.int64]
-    ) -> None:
-        """Takes the class sets as compressed rows.
+    def __init__(self, names: Names, idf: NDArray[np.float32], classes: Inverted, sums: NDArray[np.float32]) -> None:
+        """Takes the class sets turned round.
 
         Args:
             names: vocabulary, by number.
             idf: weight of each name, float (names,).
-            flat: name numbers of all classes one after the other.
-            offsets: (classes + 1,) starts of the classes in `flat`.
+            classes: per name the classes that have it.
+            sums: weight of all names of a class, float (classes,).
         """
-        self._number = {name: number for number, name in enumerate(names)}
+        self._names = names
         self._idf = idf
-        self._flat = flat
-        self._offsets = offsets
-        self._sums = np.add.reduceat(np.append(idf[flat], np.float32(0)), offsets[:-1]).astype(np.float32)
-        self._sums[offsets[:-1] == offsets[1:]] = 0.0
+        self._classes = classes
+        self._sums = sums
+        self._rare = float(idf.max()) if len(idf) else 0.0
 
     def scores(self, names: Iterable[str]) -> NDArray[np.float32]:
         """Agreement with every class, 0 to 1, float (classes,)."""
-        present = np.zeros(len(self._idf), dtype=np.float32)
-        unknown = 0.0
-        rare = float(self._idf.max()) if len(self._idf) else 0.0
-        for name in set(names):
-            number = self._number.get(name)
-            if number is None:
-                unknown += rare
-            else:
-                present[number] = self._idf[number]
-        if not present.any():
-            return np.zeros(len(self._sums), dtype=np.float32)
-        common = np.add.reduceat(np.append(present[self._flat], np.float32(0)), self._offsets[:-1])
-        common[self._offsets[:-1] == self._offsets[1:]] = 0.0
-        union = self._sums + float(present.sum()) + unknown - common
+        numbers = self._names.numbers(sorted(set(names)))
+        present = [(number, float(self._idf[number])) for number in numbers if number >= 0]
+        unknown = self._rare * (len(numbers) - len(present))
+        common = self._classes.sums(present)
+        union = self._sums + sum(weight for _, weight in present) + unknown - common
         return np.asarray(common / np.maximum(union, 1e-6), dtype=np.float32)

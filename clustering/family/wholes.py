@@ -53,17 +53,11 @@ class Wholes:
         self._index = index
         self._scores = scores
         self.union = lru_cache(maxsize=256)(self._decode)
-        self._roots = lru_cache(maxsize=4096)(self._roots_of)
+        self._roots = lru_cache(maxsize=4096)(index.roots_of)
 
     def _decode(self, family: int) -> Union | None:
         unions = self._index.unions
         return decode_union(unions[family], self._index.star_names) if unions else None
-
-    def _roots_of(self, layout: int) -> frozenset[str]:
-        """The first components of a layout's names, marked with `^`."""
-        start, stop = self._index.star_offsets[layout], self._index.star_offsets[layout + 1]
-        names = (self._index.star_names[number] for number in self._index.stars[start:stop].tolist())
-        return frozenset(name for name in names if name.startswith("^"))
 
     def explained(self, asked: Asked) -> dict[int, float]:
         """How fully the families with the most similar names explain the package, by number; none far from it."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from clustering.family.calibrate import EXACT, Evidence, Outcome, fit_logistic, probability, threshold
 from clustering.family.index import IndexFormatError, decode_template, encode_template, load_index, save_index
+from clustering.family.inverted import Inverted
 from clustering.family.learn import example, learn_index
 from clustering.family.scorer import FamilyScorer
 from clustering.family.templates import learn
@@ -179,6 +184,52 @@ def test_index_round_trip_is_byte_identical(scorer: FamilyScorer, tmp_path: Path
     assert one.read_bytes() == two.read_bytes()
     shown = disguised(listing("plain", NEW))
     assert FamilyScorer(load_index(one)).identify(shown) == scorer.identify(shown)
+
+
+def rows_of(inverted: Inverted) -> tuple[list[int], list[int], list[float]]:
+    """Numbers of all rows, where each row begins, and the weights."""
+    found: list[list[tuple[int, float]]] = [[] for _ in range(inverted.length)]
+    for number in range(len(inverted.starts) - 1):
+        span = slice(inverted.starts[number], inverted.starts[number + 1])
+        steps = inverted.weights[span].tolist() if inverted.weights is not None else [0] * len(inverted.rows[span])
+        unit = float(inverted.greatest[number]) / 255 if inverted.greatest is not None else 1.0
+        for row, step in zip(inverted.rows[span].tolist(), steps, strict=True):
+            found[row].append((number, step * unit))
+    flat = [entry for row in found for entry in row]
+    return [n for n, _ in flat], [0, *accumulate(map(len, found))], [weight for _, weight in flat]
+
+
+def test_an_index_of_the_first_layout_is_converted(scorer: FamilyScorer, tmp_path: Path) -> None:
+    index = scorer.index
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, offsets, kind in (
+        ("stars", "star", np.int32),
+        ("tails", "tail", np.int32),
+        ("tokens", "token", np.int32),
+    ):
+        flat, starts, weights = rows_of(getattr(index, name))
+        arrays[name], arrays[f"{offsets}_offsets"] = np.array(flat, kind), np.array(starts, np.int64)
+        if name == "tokens":
+            arrays["token_weights"] = np.array(weights, np.float32)
+    for name in ("families", "classes", "star_names", "tail_names", "token_names"):
+        arrays[name] = np.frombuffer("\n".join(getattr(index, name)).encode(), np.uint8)
+    for name in ("templates", "unions"):
+        arrays[name] = np.frombuffer(b"\n".join(getattr(index, name)), np.uint8)
+    for name in ("priors", "star_idf", "tail_idf", "token_idf", "usual", "usual_offsets"):
+        arrays[name] = getattr(index, name)
+    for name in ("family", "class", "template", "published", "variants"):
+        arrays[f"layout_{name}"] = getattr(index, f"layout_{name}")
+    arrays["meta"] = np.frombuffer(json.dumps({**index.meta, "format": 1}).encode(), np.uint8)
+    np.savez_compressed(tmp_path / "old.npz", **arrays)  # type: ignore[arg-type]  # the stub mixes flags and arrays
+    old = load_index(tmp_path / "old.npz")
+    save_index(index, tmp_path / "new.npz")
+    new = load_index(tmp_path / "new.npz")
+    for shown in (listing("plain", NEW), disguised(listing("plain", NEW)), disguised(listing("fused", NEW))):
+        assert FamilyScorer(old).identify(shown) == FamilyScorer(new).identify(shown) == scorer.identify(shown)
+    arrays["meta"] = np.frombuffer(b'{"format": 99}', np.uint8)
+    np.savez_compressed(tmp_path / "other.npz", **arrays)  # type: ignore[arg-type]  # the stub mixes flags and arrays
+    with pytest.raises(IndexFormatError, match="index format 99, this version reads 2"):
+        load_index(tmp_path / "other.npz")
 
 
 def test_damaged_index_is_one_clear_error(tmp_path: Path) -> None:
