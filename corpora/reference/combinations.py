@@ -25,11 +25,10 @@ from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import options, shallow
 from corpora.reference.overrides import arguments_for
 from corpora.reference.parted import Changes as RoleChanges
-from corpora.reference.parted import parted
 from corpora.reference.patterns import patterns
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, profile, settings, sub_configs, with_changes
-from corpora.reference.variants import _build, _flat, _leaves, _try, listings
+from corpora.reference.variants import _build, _flat, _leaves, _try, listings, second_size
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -207,7 +206,7 @@ def _with_base(
         if len(chosen) > 1 and len(sizes) > 1:  # a layout in one size shows relations that are accidents
             changes = _merged(sizes[(number + 1) % len(sizes)], [_again(move) for move in chosen])
             module = _try(entry, model_class, base, changes) if changes is not None else None
-            if module is not None and _layout(module) == layout:
+            if module is not None and _stars(_layout(module)) == _stars(layout):
                 yield from listings(entry.model_type, module, name, dict(changes or {}), signatures)
         if chosen[0].again and len(chosen) == 1:
             changes = _merged(small, [_again(chosen[0])]) or {}
@@ -282,6 +281,10 @@ def _layout(module: PreTrainedModel | None) -> Layout | None:
     return frozenset((star, tuple(sorted(found))) for star, found in numbers.items())
 
 
+def _stars(layout: Layout | None) -> frozenset[str]:
+    return frozenset(star for star, _ in layout or ())
+
+
 def _sizes(
     entry: ModelEntry, model_class: Any, base: dict[str, Any], found: list[Leaf], small: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
@@ -292,9 +295,10 @@ def _sizes(
     wanted: list[RoleChanges] = [
         {"small": small, **apply(tuple(s for s in profile(name) if s.role not in _LENGTH), kept)} for name in SIZES
     ]
-    wanted.append(parted(entry, with_changes(entry.config_class, base, {}), found, small))
-    for roles in wanted:
-        changes = _flat(_build(entry, model_class, base, roles)[0])
+    for changes in (
+        *(_flat(_build(entry, model_class, base, roles)[0]) for roles in wanted),
+        second_size(entry, model_class, base, found, small),
+    ):
         if changes not in made:
             made.append(changes)
             yield changes

@@ -20,8 +20,8 @@ from corpora.reference.constructors import constructor_switches, with_arguments
 from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import shallow
 from corpora.reference.overrides import arguments_for
-from corpora.reference.parted import MIXES, Changes, head_dims, mixed, parted
-from corpora.reference.patterns import patterns
+from corpora.reference.parted import MIXES, Changes, apart, head_dims, mixed, parted
+from corpora.reference.patterns import patterns, proportions
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, profile, role_of, sub_configs, with_changes
 from corpora.reference.unset import NO_SIZE, unset
@@ -110,14 +110,21 @@ def _pattern_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceMo
         return
     seen = {signature(listing_from_module(plain))}
     second = SecondSize(entry, model_class, base, found, small)
+    telling: set[str] = set()
     for name, changes in patterns(entry, base, found, small):
         module = _try(entry, model_class, base, {**small, **changes})
         if module is None:
             continue
         made = list(listings(entry.model_type, module, f"pattern:{name}", {**small, **changes}, seen))
         yield from made
+        telling.update(changes if made else ())
         if made and brings_tensors(module, plain):
             yield from second.models(f"pattern:{name}", changes, seen)
+    config = with_changes(entry.config_class, base, {})
+    for field, name, changes in proportions(config, found):
+        module = _try(entry, model_class, base, {**small, **changes}) if field in telling else None
+        if module is not None:
+            yield from listings(entry.model_type, module, f"pattern:{name}", {**small, **changes}, seen)
 
 
 def _switched_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceModel]:
@@ -150,6 +157,9 @@ def _mixed_models(entry: ModelEntry, model_class: Any) -> Iterator[ReferenceMode
         "mixed1": {**sundry(entry, base, found), **mixed(found, MIXES[1])},
         "mixed2": mixed(found, MIXES[2]),
     }
+    fields_apart = apart(found)
+    if fields_apart:
+        wanted["mixed5"] = {**mixed(found, MIXES[1]), **fields_apart}
     first, second = stated(entry, model_class, base, found)
     if first:
         wanted["mixed3"] = {**mixed(found, MIXES[0]), **first}

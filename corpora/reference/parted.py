@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from corpora.reference.enumerate import ModelEntry
+from corpora.reference.patterns import proportions
 from corpora.reference.sizes import Leaf, apply, profile, sub_configs
 
 MIXES = (("half", "wide", "deep", "narrow"), ("wide", "narrow", "half", "deep"), ("deep", "half", "narrow", "wide"))
@@ -55,7 +56,39 @@ def _reads_head_dim(entry: ModelEntry) -> bool:
     return module is not None and "head_dim" in inspect.getsource(module)
 
 
+APART = frozenset({"ffn", "width", "rank", "head_dim", "heads", "kv", "projection", "embedding", "experts"})
+"""Roles that several fields of one configuration may have (the width of all experts, that of the shared ones)."""
+_FACTORS = ((3, 4), (5, 4), (3, 2), (7, 4), (5, 8))
+
+
+def apart(found: Sequence[Leaf]) -> Changes:
+    """Further fields of a role in one configuration, each scaled in its own way: profiles move them together."""
+    groups: dict[tuple[str, str], list[Leaf]] = {}
+    for leaf in found:
+        if leaf.role in APART and isinstance(leaf.value, int) and leaf.value > 1:
+            groups.setdefault((leaf.path.rpartition(".")[0], leaf.role), []).append(leaf)
+    changes: Changes = {}
+    for leaves in groups.values():
+        for number, leaf in enumerate(leaves[1 : 1 + len(_FACTORS)]):
+            numerator, denominator = _FACTORS[number]
+            changes[f"apart/{leaf.path}"] = {leaf.path: max(1, leaf.value * numerator // denominator)}
+    return changes
+
+
 def parted(entry: ModelEntry, config: Any, found: Sequence[Leaf], small: dict[str, Any]) -> Changes:
-    """The first mix with stated head dimensions, in the depth of `small`: the second size of a layout."""
+    """Another size of a layout: a mix with stated head dimensions, fields of one role apart, as deep as `small`.
+
+    Where the length of a sequence of layer kinds is the depth, its kinds come in unlike numbers.
+    """
     kept = [leaf for leaf in found if leaf.path not in small and leaf.role not in _LENGTH]
-    return {"small": small, **mixed(kept, MIXES[0]), **head_dims(entry, config)}
+    counted: Changes = {}
+    for field, _, changes in proportions(config, list(found)):
+        if set(changes) == {field}:
+            counted.setdefault(f"kinds/{field}", changes)
+    return {"small": small, **mixed(kept, MIXES[0]), **head_dims(entry, config), **apart(kept), **counted}
+
+
+def deeper(found: Sequence[Leaf], small: dict[str, Any]) -> Changes:
+    """One block more in every stack than in `small`, all stacks together."""
+    paths = {leaf.path: leaf.value for leaf in found if leaf.role == "depth"}
+    return {"deeper": {path: value + 1 for path, value in small.items() if path in paths and isinstance(value, int)}}

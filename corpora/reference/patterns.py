@@ -41,3 +41,35 @@ def patterns(
     for leaf in found:
         if leaf.role == "experts":
             yield f"{leaf.path}=0", {leaf.path: 0}
+
+
+PROPORTIONS = (2, 3, 5, 7)
+"""How often the kinds of a sequence come: no number, and no sum of two but 2 + 3 and 2 + 5, is another's."""
+
+
+def proportions(config: Any, found: list[Leaf]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Sequences in which every kind comes another number of times, with one kind left out as well.
+
+    With as many layers of each kind, how often tensors occur would look like one number.
+
+    Yields:
+        The field, a name, and the changes; the depth is changed where a field of its own tells it.
+    """
+    depths = {leaf.path: leaf.value for leaf in found if leaf.role == "depth" and isinstance(leaf.value, int)}
+    for prefix, part in (("", config), *((f"{n}.", c) for n, c in sub_configs(config).items())):
+        for name in PATTERN_FIELDS:
+            kinds = part.__dict__.get(name)
+            if not isinstance(kinds, list) or not kinds or not all(isinstance(k, str) for k in kinds):
+                continue
+            present = sorted(set(kinds))
+            if not 2 <= len(present) <= len(PROPORTIONS):
+                continue
+            depth = next((p for p, v in depths.items() if p.rpartition(".")[0] == prefix.rstrip(".")), None)
+            chosen = [present, *([k for k in present if k != gone] for gone in present if len(present) > 2)]
+            for some in chosen:
+                for turn, numbers in (("", PROPORTIONS), ("'", PROPORTIONS[: len(some)][::-1])):
+                    sequence = [kind for kind, number in zip(some, numbers, strict=False) for _ in range(number)]
+                    changes: dict[str, Any] = {f"{prefix}{name}": sequence}
+                    if depth is not None:
+                        changes[depth] = len(sequence)
+                    yield f"{prefix}{name}", f"{prefix}{name}:{'+'.join(some)}{turn}", changes

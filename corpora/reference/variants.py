@@ -20,7 +20,7 @@ from clustering.tensors import TensorListing
 from corpora.reference.enumerate import ModelEntry
 from corpora.reference.flags import MAX_OPTIONS, Option, options, shallow
 from corpora.reference.overrides import arguments_for
-from corpora.reference.parted import Changes, parted
+from corpora.reference.parted import Changes, deeper, parted
 from corpora.reference.records import ReferenceModel
 from corpora.reference.sizes import Leaf, apply, leaves, profile, settings, with_changes
 from corpora.reference.standins import detectron2_backbone
@@ -171,15 +171,38 @@ class SecondSize:
     _changes: dict[str, Any] | None = None
 
     def models(self, variant: str, changes: dict[str, Any], seen: set[Signature]) -> Iterator[ReferenceModel]:
-        """The listings with these changes, if they build."""
+        """The listings with these changes, if they build; one block deeper, unless the changes are layer by layer."""
         if self._changes is None:
-            config = with_changes(self.entry.config_class, self.base, {})
-            wanted = parted(self.entry, config, self.found, self.small)
-            self._changes = _flat(_build(self.entry, self.model_class, self.base, wanted)[0])
-        merged = {**self._changes, **changes}
-        module = _try(self.entry, self.model_class, self.base, merged)
-        if module is not None:
-            yield from listings(self.entry.model_type, module, variant, merged, seen)
+            self._changes = second_size(self.entry, self.model_class, self.base, self.found, self.small)
+        by_layer = any(isinstance(value, list) for value in changes.values())
+        depths = {} if by_layer else _flat(deeper(self.found, self.small))
+        for depth in (depths, {}) if depths else ({},):
+            merged = {**self._changes, **depth, **changes}
+            module = _try(self.entry, self.model_class, self.base, merged)
+            if module is not None:
+                yield from listings(self.entry.model_type, module, variant, merged, seen)
+                return
+
+
+_accepted: dict[str, tuple[str, ...]] = {}
+"""By model type, the roles of its second size that its first class was built with; its other classes try these."""
+
+
+def second_size(
+    entry: ModelEntry,
+    model_class: type[PreTrainedModel],
+    base: dict[str, Any],
+    found: list[Leaf],
+    small: dict[str, Any],
+) -> dict[str, Any]:
+    """The changes of `parted` that build."""
+    wanted = parted(entry, with_changes(entry.config_class, base, {}), found, small)
+    known = _accepted.get(entry.model_type)
+    if known is not None:
+        wanted = {role: change for role, change in wanted.items() if role in known}
+    kept = _build(entry, model_class, base, wanted)[0]
+    _accepted.setdefault(entry.model_type, tuple(kept))
+    return _flat(kept)
 
 
 def _leaves(entry: ModelEntry, base: dict[str, Any]) -> list[Leaf]:
