@@ -50,6 +50,7 @@ they part the width of keys from that of queries."""
 _LENGTH = frozenset({"depth", "depths", "experts"})
 _SHALLOW, _DEEP = 3, 6
 """Layers of the models that are combined: more where the kinds of layers follow patterns of unlike periods."""
+NO_PATTERN = frozenset({"option", "absent", "part", "period"})
 _PERIOD = re.compile(r".*(step|period|freq|frequency|interval|every|interleave|replace)(_|$).*")
 _EXPERTS = re.compile(r".*experts?")
 _CHOSEN = re.compile(r".*top_?k.*|.*per_tok(en)?")
@@ -69,7 +70,11 @@ class Move:
     name: str
     changes: tuple[tuple[str, Any], ...]
     again: tuple[tuple[str, Any], ...] = ()
-    """The same in another size, for a part of fixed sizes."""
+    """The same in another size, for a part of fixed sizes, or in other numbers, for a layer pattern."""
+    stars: frozenset[str] = frozenset()
+    """The tensors of the class with this move alone."""
+    brings: bool = False
+    """Whether there are tensors among them, other than biases, that the class has not without it."""
 
 
 def tried(config: PreTrainedConfig, more: Sequence[tuple[str, Changes]]) -> Iterator[Move]:
@@ -203,7 +208,9 @@ def _with_base(
         kept += len(chosen) > 1
         name = PREFIX + "&".join([*([parts] if parts else []), *(move.name for move in chosen)])
         yield from listings(entry.model_type, module, name, dict(changes or {}), signatures)
-        if len(chosen) > 1 and len(sizes) > 1:  # a layout in one size shows relations that are accidents
+        if (len(chosen) > 1 or chosen[0].brings) and len(
+            sizes
+        ) > 1:  # a layout in one size shows relations that are accidents
             changes = _merged(sizes[(number + 1) % len(sizes)], [_again(move) for move in chosen])
             module = _try(entry, model_class, base, changes) if changes is not None else None
             if module is not None and _stars(_layout(module)) == _stars(layout):
@@ -223,20 +230,33 @@ def _moves(
     silent: list[Move] = []
     quiet: list[Move] = []
     seen = {plain}
+    before = _stars(plain)
     for number, move in enumerate(candidates):
         if number >= MAX_TRIED or len(moves) >= MAX_MOVES:
             break
         layout = _changed(entry, model_class, base, small, [move])
         if layout is not None and layout not in seen:
-            if move.kind != "absent" or {star for star, _ in layout} != {star for star, _ in plain}:
-                moves.append(move)  # a part left out, and not put back by the library as its default
+            stars = _stars(layout)
+            if move.kind != "absent" or stars != before:  # a part left out, and not put back as the library's default
+                brings = any(not star.endswith("bias") for star in stars - before)
+                _gather(moves, replace(move, stars=stars, brings=brings), before)
         elif move.kind == "option" and not move.name.endswith("+"):
             quiet.append(move)
-        elif layout is not None and move.kind not in {"option", "absent", "part", "period"}:
+        elif layout is not None and move.kind not in NO_PATTERN:
             silent.append(move)  # a layer pattern that only an option shows
         if layout is not None:
             seen.add(layout)
     return moves, [*silent[: MAX_CARRIERS // 2], *moves][:MAX_CARRIERS], quiet
+
+
+def _gather(moves: list[Move], move: Move, before: frozenset[str]) -> None:
+    """Append a move; a layer pattern with the tensors of an earlier one is that one in other numbers."""
+    if move.kind not in NO_PATTERN and move.stars != before:
+        for place, other in enumerate(moves):
+            if other.kind == move.kind and other.stars == move.stars:
+                moves[place] = other if other.again else replace(other, again=move.changes)
+                return
+    moves.append(move)
 
 
 def _promoted(
@@ -308,10 +328,10 @@ def _combinations(seed: str, moves: Sequence[Move]) -> Iterator[tuple[Move, ...]
     """Which moves to make together, most telling first; deterministic."""
     rng = random.Random(crc32(seed.encode()))  # noqa: S311  # a sample, not a secret
     # moves that are of no kind known to the single-option variants are worth a record by themselves
-    yield from ((move,) for move in moves if move.kind != "option" or "&" in move.name or move.name.endswith("+"))
+    yield from ((m,) for m in moves if m.kind != "option" or m.brings or "&" in m.name or m.name.endswith("+"))
     pairs = list(combinations(moves, 2))
     rng.shuffle(pairs)
-    pairs.sort(key=lambda pair: (pair[0].kind == pair[1].kind, sum(move.kind == "option" for move in pair)))
+    pairs.sort(key=_worth)
     absent = [move for move in moves if move.kind == "absent"]
     rest = [move for move in moves if move.kind != "absent"]
     larger = [
@@ -327,6 +347,12 @@ def _combinations(seed: str, moves: Sequence[Move]) -> Iterator[tuple[Move, ...]
         for queue in queues:
             if queue:
                 yield queue.pop(0)
+
+
+def _worth(pair: tuple[Move, Move]) -> tuple[bool, int, int]:
+    """Pairs of unlike kinds first, of these what brings tensors, of these what is no option."""
+    one, two = pair
+    return one.kind == two.kind, -(one.brings + two.brings), sum(move.kind == "option" for move in pair)
 
 
 def _merged(size: Changes, moves: Sequence[Move]) -> dict[str, Any] | None:
