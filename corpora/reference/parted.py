@@ -85,7 +85,8 @@ def parted(entry: ModelEntry, config: Any, found: Sequence[Leaf], small: dict[st
     for field, _, changes in proportions(config, list(found)):
         if set(changes) == {field}:
             counted.setdefault(f"kinds/{field}", changes)
-    return {"small": small, **mixed(kept, MIXES[0]), **head_dims(entry, config), **apart(kept), **counted}
+    heads = head_dims(entry, config, 3)  # twice would undo half as many groups of keys
+    return {"small": small, **mixed(kept, MIXES[0]), **heads, **apart(kept), **counted}
 
 
 def deeper(found: Sequence[Leaf], small: dict[str, Any]) -> Changes:
