@@ -126,6 +126,8 @@ def _changed(value: Any, step: Step) -> Any:
         if step.operation == "longest":
             longest = max(range(len(value)), key=lambda n: value[n])
             return [max(1, step.operands[0] if n == longest else one) for n, one in enumerate(value)]
+        if step.operation == "climb":
+            return [one + n + 1 for n, one in enumerate(value)]
         if step.operation in {"scale", "add"} and step.role != "depths":
             return [_changed(one, step) for one in value]
         return value

@@ -163,3 +163,9 @@ def test_a_configuration_is_rebuilt_with_changes_in_its_parts() -> None:
 def test_settings_hold_nothing_of_a_machine() -> None:
     for name in ("roles", "profiles", "options", "overrides", "published"):
         assert "/home" not in json.dumps(settings(name))
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=8))
+def test_stages_that_climb_differ_from_what_they_were_and_keep_their_number(depths: list[int]) -> None:
+    changes = apply(profile("wide"), [Leaf("depths", "depths", depths)])
+    assert changes["depths"]["depths"] == [depth + number for number, depth in enumerate(depths, start=1)]
