@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -46,7 +46,8 @@ class Quantization:
 class TensorListing:
     """All tensors of a package's main model, in definition order."""
 
-    tensors: tuple[Tensor, ...]
+    tensors: Sequence[Tensor]
+    """A tuple, or `clustering.columns.Columns`, which makes a tensor when it is asked for."""
     format: str
     """safetensors, pytorch, gguf, onnx, hdf5, tensorflow, flax, numpy, index (names without shapes) or module."""
     files: tuple[str, ...] = ()

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+import numpy as np
+
+from clustering.columns import Columns
 from clustering.tables import table
 from clustering.tensors import Tensor, TensorListing
 
@@ -81,52 +84,60 @@ class Named:
         return next((token for token in reversed(self.path) if isinstance(token, str)), "")
 
 
-_recent: tuple[tuple[Tensor, ...], tuple[Named, ...]] = ((), ())
+_recent: tuple[Sequence[Tensor], tuple[Named, ...]] = ((), ())
 """The last answer of `named_tensors`: facts and parts of one package ask for the same one after another. One tuple,
 replaced as a whole, so that threads see the old or the new one."""
 
 
 def named_tensors(listing: TensorListing) -> tuple[Named, ...]:
     """All tensors of a listing but training state, in order; like tensors of a block's experts stand as one."""
-    global _recent  # noqa: PLW0603  # a memory of one, by identity of an immutable tuple
+    global _recent  # noqa: PLW0603  # a memory of one, by identity of an immutable sequence
     tensors, known = _recent
     if tensors is listing.tensors:
         return known
     found: list[Named] = []
-    for tensor, copies, nbytes in _fold_experts(listing.tensors):
-        named = split(tensor, copies=copies, nbytes=nbytes)
+    columns = Columns.of(listing.tensors)
+    for row, copies, nbytes in _fold_experts(columns):
+        named = split(columns[row], copies=copies, nbytes=nbytes)
         if named is not None:
             found.append(named)
     _recent = listing.tensors, tuple(found)
     return _recent[1]
 
 
-def _fold_experts(tensors: Sequence[Tensor]) -> list[tuple[Tensor, int, int | None]]:
-    """(tensor, copies, bytes): one row for the same matrix of all experts of a block.
+def _fold_experts(columns: Columns) -> list[tuple[int, int, int | None]]:
+    """(row, copies, bytes): one row for the same matrix of all experts of a block.
 
     A mixture of 671 billion parameters lists 45,000 matrices of experts in 170 kinds; what is counted and compared
     needs one of each kind and their number.
     """
-    rows: list[tuple[Tensor, int, int | None]] = []
-    places: dict[tuple[str, str, tuple[int, ...], str], int] = {}
-    for tensor in tensors:
-        name = tensor.name
-        start = name.find("experts.") + len("experts.")
+    patterns = columns.patterns
+    places = np.array([_expert_place(texts) for texts in patterns.texts], dtype=np.int64)[patterns.of]
+    listed = np.flatnonzero(places >= 0)
+    numbers = patterns.numbers[listed]
+    numbers[np.arange(len(listed)), places[listed]] = 0  # whichever expert it is
+    keys = [patterns.of[listed], columns.shape_of[listed], columns.dtype_of[listed], *numbers.T]
+    alike = np.zeros(len(listed), dtype=np.int64)
+    for key in keys:
+        alike = np.unique(alike * (int(key.max(initial=0)) + 2) + key + 1, return_inverse=True)[1]
+    kinds = np.arange(len(columns)) + len(listed)  # every other tensor is a kind of its own
+    kinds[listed] = alike
+    _, first, kind_of, copies = np.unique(kinds, return_index=True, return_inverse=True, return_counts=True)
+    nbytes = np.zeros(len(first), dtype=np.int64)
+    np.add.at(nbytes, kind_of, columns.nbytes)
+    nbytes[kind_of[columns.nbytes < 0]] = -1
+    order = np.argsort(first)
+    rows = zip(first[order].tolist(), copies[order].tolist(), nbytes[order].tolist(), strict=True)
+    return [(row, many, size if size >= 0 else None) for row, many, size in rows]
+
+
+def _expert_place(texts: Sequence[str]) -> int:
+    """Which number of a name's pattern is that of the expert; -1 where none is."""
+    for place, text in enumerate(texts[:-1]):
+        start = text.find("experts.") + len("experts.")
         if start >= len("experts."):
-            if name.startswith("expert_", start):
-                start += len("expert_")
-            end = name.find(".", start)
-            if end > start and name[start:end].isdigit():
-                key = (name[:start], name[end:], tensor.shape, tensor.dtype)
-                place = places.get(key)
-                if place is not None:
-                    kept, copies, nbytes = rows[place]
-                    known = nbytes is not None and tensor.nbytes is not None
-                    rows[place] = (kept, copies + 1, (nbytes or 0) + (tensor.nbytes or 0) if known else None)
-                    continue
-                places[key] = len(rows)
-        rows.append((tensor, 1, tensor.nbytes))
-    return rows
+            return place if text[start:] in {"", "expert_"} and texts[place + 1].startswith(".") else -1
+    return -1
 
 
 def split(tensor: Tensor, *, copies: int = 1, nbytes: int | None = None) -> Named | None:

@@ -45,8 +45,8 @@ def family_fits(scorer: FamilyScorer, listing: TensorListing, families: tuple[st
     folded = fold_tied(parameters)
     if not folded:
         return {}
-    names = _matcher(scorer).scores({parameter.star for parameter in folded} | roots_of(parameters))
-    observed = Observed([parameter.shape for parameter in folded])
+    names = _matcher(scorer).scores(folded.star_set | roots_of(parameters))
+    observed = Observed(folded)
     held = counted(folded)
     owners = index.layout_family.tolist()
     found: dict[str, FamilyFit] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.columns import appearing, coded
 from clustering.family.plans import Pattern
 from clustering.family.templates import HARD_CONSTANT
+from clustering.graphs.parameters import Parameters
 from clustering.graphs.symbols import Expr
 
 Shape = tuple[int, ...]
@@ -32,11 +35,13 @@ class Observed:
         "shares", "total",
     )  # fmt: skip
 
-    def __init__(self, sequence: Sequence[Shape]) -> None:
-        counted = Counter(sequence)
-        self.shapes: list[Shape] = list(counted)
-        self.counts: list[int] = list(counted.values())
-        self.total = sum(self.counts)
+    def __init__(self, sequence: Sequence[Shape] | Parameters) -> None:
+        shapes, numbers = (sequence.shapes, sequence.shape_of) if isinstance(sequence, Parameters) else coded(sequence)
+        first, counts = appearing(numbers)
+        kept = numbers[first]
+        self.shapes: list[Shape] = [shapes[number] for number in kept.tolist()]
+        self.counts: list[int] = counts.tolist()
+        self.total: int = sum(self.counts)
         self.shares: list[float] = [count / max(1, self.total) for count in self.counts]
         self.index = {shape: number for number, shape in enumerate(self.shapes)}
         self.by_rank: dict[int, list[int]] = {}
@@ -46,10 +51,11 @@ class Observed:
             self.by_rank.setdefault(len(shape), []).append(number)
             for axis, size in enumerate(shape):
                 self.by_axis.setdefault((len(shape), axis, size), []).append(number)
-        self.ranks = {rank: sum(self.counts[n] for n in numbers) / self.total for rank, numbers in self.by_rank.items()}
+        self.ranks: dict[int, float] = {
+            rank: sum(self.counts[n] for n in numbers) / self.total for rank, numbers in self.by_rank.items()
+        }
         """Number of dimensions -> share of the tensors that have as many."""
-        pairs = Counter(pairwise([self.index[shape] for shape in sequence]))
-        self.follows: dict[tuple[int, int], float] = {k: n / max(1, len(sequence) - 1) for k, n in pairs.items()}
+        self.follows: dict[tuple[int, int], float] = _follows(numbers, kept)
         self.depths: dict[Any, tuple[float, ...]] = {}
         """Solved systems of counts (`clustering.family.counts`)."""
         self._readings: dict[Pattern, dict[Any, Reading]] = {}
@@ -128,6 +134,18 @@ class Observed:
             if all(1 < size <= HARD_CONSTANT for size, free in zip(shape, loose, strict=True) if free):
                 return number
         return None
+
+
+def _follows(numbers: NDArray[Any], kept: NDArray[Any]) -> dict[tuple[int, int], float]:
+    """Share of the adjacent pairs by (place of the first in `kept`, place of the second)."""
+    if len(numbers) < 2:
+        return {}
+    place = np.zeros(int(numbers.max()) + 1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    path = place[numbers]
+    pairs, counts = np.unique(path[:-1] * len(kept) + path[1:], return_counts=True)
+    shares = (counts / (len(numbers) - 1)).tolist()
+    return {divmod(pair, len(kept)): share for pair, share in zip(pairs.tolist(), shares, strict=True)}
 
 
 def _sizes(pattern: Pattern, known: Any) -> Sequence[int | None]:

@@ -23,7 +23,7 @@ from clustering.family.templates import Template
 from clustering.family.unify import Fit, Observed, unify
 from clustering.family.vocabulary import NameMatcher, tail
 from clustering.family.wholes import NO_FIT, Asked, Wholes
-from clustering.graphs.layers import Parameter, fold_tied, parameters_of, roots_of
+from clustering.graphs.layers import Parameter, Parameters, fold_tied, parameters_of, roots_of
 from clustering.identity import FamilyMatch, Identification
 from clustering.tensors import TensorListing
 
@@ -168,20 +168,21 @@ class FamilyScorer:
         return self._fits(near, observed)
 
     def ranked(
-        self, parameters: tuple[Parameter, ...], roots: frozenset[str], without: str | None = None
+        self, parameters: Sequence[Parameter], roots: frozenset[str], without: str | None = None
     ) -> tuple[list[Candidate], list[Candidate]]:
         """All candidates for folded parameters: by structure alone, and by both channels (for calibration).
 
         Without a family, everything is as if the corpus did not hold it; templates that others share stay.
         """
-        observed = Observed([p.shape for p in parameters])
+        columns = Parameters.of(parameters)
+        observed = Observed(columns)
         left_out = self._family_number.get(without) if without is not None else None
         kept = [n for n in self._retrieve(observed) if self._families_of(n) - {left_out}]
         fits = self._with_siblings(self._fits(kept, observed), observed)
-        names = self._name_scores({p.star for p in parameters} | roots)
+        names = self._name_scores(columns.star_set | roots)
         if left_out is not None:
             names = np.where(self.index.layout_family == left_out, np.float32(0), names)
-        both = self._both(Asked(parameters, roots, observed, names, left_out), fits)
+        both = self._both(Asked(columns, roots, observed, names, left_out), fits)
         return (
             [c for c in self._rank_structure(observed, fits) if c.family != without],
             [c for c in both if c.family != without],
@@ -189,10 +190,10 @@ class FamilyScorer:
 
     # -- channels --------------------------------------------------------------------------------------------------
 
-    def _asked(self, parameters: tuple[Parameter, ...]) -> Asked:
+    def _asked(self, parameters: Sequence[Parameter]) -> Asked:
         folded, roots = fold_tied(parameters), roots_of(parameters)
-        names = self._name_scores({p.star for p in folded} | roots)
-        return Asked(folded, roots, Observed([p.shape for p in folded]), names)
+        names = self._name_scores(folded.star_set | roots)
+        return Asked(folded, roots, Observed(folded), names)
 
     def _name_scores(self, stars: AbstractSet[str]) -> NDArray[np.float32]:
         full = self._matcher.scores(stars)

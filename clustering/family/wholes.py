@@ -16,7 +16,7 @@ from clustering.family.index import FamilyIndex
 from clustering.family.ranking import Candidate
 from clustering.family.unify import Fit, Observed
 from clustering.family.unions import Held, Union, decode_union, is_part
-from clustering.graphs.layers import Parameter
+from clustering.graphs.layers import Parameter, Parameters
 
 MOST_ASKED, HEARD_FROM = 12, 0.8
 """Families that are asked, and how fully one must explain the package to be heard."""
@@ -35,7 +35,7 @@ NO_FIT = Fit(0.0, 0.0, (), 0.0, 0, 0)
 class Asked:
     """A package as both channels see it."""
 
-    parameters: tuple[Parameter, ...]
+    parameters: Parameters
     """Tied copies folded."""
     roots: frozenset[str]
     observed: Observed
@@ -106,7 +106,7 @@ class Wholes:
             if head not in heads:
                 continue
             if head not in parts:
-                parts[head] = self._part(head, asked)
+                parts[head] = self._part(head, held, asked)
             if parts[head] >= HEARD_FROM:
                 trial = {**exchanged, head: parts[head]}
                 better = union.explained(held, trial)
@@ -114,10 +114,10 @@ class Wholes:
                     whole, exchanged = better, trial
         return whole
 
-    def _part(self, head: str, asked: Asked) -> float:
+    def _part(self, head: str, whole: Sequence[Held], asked: Asked) -> float:
         """How fully the family that is nearest to what stands behind a component explains it."""
-        behind = [replace(p, star=p.star.partition(".")[2]) for p in asked.parameters if p.star.startswith(head + ".")]
-        held = counted(behind)
+        behind = head + "."
+        held = [(star[len(behind) :], shape, number) for star, shape, number in whole if star.startswith(behind)]
         names = self._without(self._scores({star for star, _, _ in held}), asked)
         unions = [self.union(family) for family in self._nearest(names, MOST_FOR_A_PART)]
         return max((union.explained(held) for union in unions if union is not None), default=0.0)
@@ -150,5 +150,4 @@ class Wholes:
 
 def counted(parameters: Sequence[Parameter]) -> list[Held]:
     """Starred names and shapes with how often they occur."""
-    rows = Counter((parameter.star, parameter.shape) for parameter in parameters)
-    return [(star, shape, number) for (star, shape), number in rows.items()]
+    return Parameters.of(parameters).kinds

@@ -24,7 +24,6 @@ The refinement is our own: directed, over the incidence of tensors and dimension
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import blake2b
@@ -32,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from clustering.family.tokens import main_width
 from clustering.graphs.fold import Motif
-from clustering.graphs.layers import Parameter, fold_tied, parameters_of
+from clustering.graphs.layers import Parameter, Parameters, fold_tied, parameters_of
 from clustering.graphs.order import folded
 from clustering.identity import Fingerprint
 from clustering.tensors import TensorListing
@@ -134,7 +133,7 @@ def fingerprint(source: TensorListing | nx.DiGraph[int]) -> Fingerprint:
     return _fingerprint(_graph_parameters(source), {"flow": flow_hash(source)})
 
 
-def _graph_parameters(graph: nx.DiGraph[int]) -> tuple[Parameter, ...]:
+def _graph_parameters(graph: nx.DiGraph[int]) -> Parameters:
     """Parameters of a graph's nodes in definition order."""
     following = {a: b for a, b, d in graph.edges(data=True) if d.get("relation") == "next"}
     starts = sorted(set(graph) - set(following.values()), key=str)
@@ -157,13 +156,13 @@ def _graph_parameters(graph: nx.DiGraph[int]) -> tuple[Parameter, ...]:
 
 
 def _fingerprint(parameters: Sequence[Parameter], extra: dict[str, Any]) -> Fingerprint:
-    shapes = [p.shape for p in parameters]
-    structure = structure_hash(parameters)
-    counts = Counter(shapes)
+    columns = Parameters.of(parameters)
+    structure = structure_hash(columns)
+    counts = columns.shape_counts
     exact = sorted((list(shape), number) for shape, number in counts.items())
     wide = [s for s in counts if len(s) == 2 and s[0] >= 4 * s[1] > 4]
     attributes: dict[str, Any] = {
-        "tensors": len(shapes),
+        "tensors": len(columns),
         "parameters": sum(_size(shape) * number for shape, number in counts.items()),
         "width": main_width(counts),
         **({"vocabulary": max(s[0] for s in wide)} if wide else {}),
@@ -173,7 +172,7 @@ def _fingerprint(parameters: Sequence[Parameter], extra: dict[str, Any]) -> Fing
         version=VERSION,
         digest=_hash([_UNCHANGED, exact]),
         structure=structure,
-        vocabulary=_hash([_UNCHANGED, sorted({p.star for p in parameters})]),
+        vocabulary=_hash([_UNCHANGED, sorted(columns.star_set)]),
         attributes=attributes,
     )
 

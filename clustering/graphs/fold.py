@@ -90,7 +90,7 @@ def _best_run(sequence: NDArray[np.int64], *, inside: bool) -> _Run | None:
     return best[2] if best else None
 
 
-def fold(sequence: Sequence[int]) -> Motif:
+def fold(sequence: Sequence[int] | NDArray[np.int64]) -> Motif:
     """The nested multiset of a sequence of symbols."""
     return _fold(np.asarray(sequence, dtype=np.int64), 0)
 

@@ -15,8 +15,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
+from clustering.columns import appearing
 from clustering.graphs.fold import Motif, fold
-from clustering.graphs.layers import Parameter
+from clustering.graphs.parameters import Parameter, Parameters
+from clustering.patterns import natural_order
 
 SPEAKING = 0.4
 """The stored order is preferred where it folds to less than this part of what the order of names folds to. For names of
@@ -38,35 +43,46 @@ def _segments(star: str) -> tuple[tuple[str | int, ...], ...]:
     return tuple(segments)
 
 
-def _key(parameter: Parameter) -> tuple[str | int, ...]:
-    """Texts and numbers by turns, so that equal places hold equal types; containers play no part."""
-    first, *others = _segments(parameter.star)
-    if not others:
-        return first
+@lru_cache(maxsize=16_384)
+def _key(star: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """What a starred name is sorted by: texts, and the numbers between them; `~n` stands for the nth index."""
+    first, *others = _segments(star)
     key = list(first)
-    for index, segment in zip(parameter.indices, others, strict=False):
-        key.append(index)
+    for place, segment in enumerate(others):
+        key.append(~place)
         key += segment
-    return tuple(key)
+    return tuple(key[::2]), tuple(key[1::2])  # type: ignore[arg-type]  # texts and numbers by turns
 
 
-def name_order(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """The parameters sorted by name, numbers by their value."""
-    return sorted(parameters, key=_key)
+def name_order(parameters: Sequence[Parameter]) -> NDArray[np.int64]:
+    """The permutation that sorts parameters by name, numbers by their value; containers play no part."""
+    columns = Parameters.of(parameters)
+    keys = [_key(star) for star in columns.stars]
+    most = max((len(slots) for _, slots in keys), default=0)
+    padded = [(*slots, *[0] * (most - len(slots))) for _, slots in keys]
+    slots = np.array(padded, dtype=np.int64).reshape(len(keys), most)
+    indices = np.pad(columns.indices, ((0, 0), (0, 1)), constant_values=-1)
+    last = indices.shape[1] - 1
+    numbers = np.empty((len(columns), most), dtype=np.int64)
+    for place in range(most):
+        slot = slots[columns.star_of, place]
+        index = np.minimum(np.where(slot < 0, ~slot, last), last)
+        numbers[:, place] = np.where(slot < 0, indices[np.arange(len(columns)), index], slot)
+    return natural_order([texts for texts, _ in keys], columns.star_of, numbers)
 
 
 def folded(parameters: Sequence[Parameter]) -> tuple[Motif, list[Shape]]:
     """The motif of a model's shapes, and the shape of every symbol in it."""
-    numbers: dict[Shape, int] = {}
-    named = [parameter.shape for parameter in name_order(parameters)]
-    stored = [parameter.shape for parameter in parameters]
-    motif = _fold(named, numbers)
-    if stored != named:
-        other = _fold(stored, numbers)
+    columns = Parameters.of(parameters)
+    stored = columns.shape_of
+    named = stored[name_order(columns)]
+    first, _ = appearing(named)
+    shapes = named[first]
+    symbols = np.zeros(len(columns.shapes), dtype=np.int64)
+    symbols[shapes] = np.arange(len(shapes))
+    motif = fold(symbols[named])
+    if (stored != named).any():
+        other = fold(symbols[stored])
         if other.size < SPEAKING * motif.size:
             motif = other
-    return motif, list(numbers)
-
-
-def _fold(shapes: Sequence[Shape], numbers: dict[Shape, int]) -> Motif:
-    return fold([numbers.setdefault(shape, len(numbers)) for shape in shapes])
+    return motif, [columns.shapes[shape] for shape in shapes.tolist()]

@@ -25,6 +25,8 @@ class Context:
 
     def __init__(self, tensors: Iterable[Tensor], settings: Mapping[str, Any]) -> None:
         self.settings = settings
+        self.looked_around = False
+        """Whether the surroundings of a layer were asked for since this was last set to False."""
         self._blocks: dict[str, Counter[int]] = {}
         everywhere: Counter[int] = Counter()
         for tensor in tensors:
@@ -58,6 +60,7 @@ class Context:
 
     def hidden(self, layer: str) -> int | None:
         """Hidden size around a layer: the commonest length of the norms in its block, else in the whole model."""
+        self.looked_around = True
         block = _BLOCK.match(layer + ".")
         for lengths in (self._blocks.get(block[1]) if block else None, self._everywhere):
             if lengths:

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import groupby, pairwise
+from collections.abc import Mapping
+from itertools import chain, groupby, pairwise
+from math import prod
 from typing import Any, NoReturn
 
+import msgspec
+import numpy as np
+
 from clustering.bytesource import ByteSource
+from clustering.columns import Columns, appearing, coded
 from clustering.errors import ReaderError
 from clustering.readers.limits import Limits
 from clustering.readers.messages import no_weights, printable, refusal
 from clustering.readers.shapes import BITS, bytes_of, checked_name, checked_shape, too_many
-from clustering.tensors import Tensor, TensorListing
+from clustering.tensors import TensorListing
 
 FIRST_READ = 16_384
 """Read at once with the length: most headers of a shard fit, so that one request is enough."""
@@ -41,17 +47,15 @@ class SafetensorsReader:
         label = source.label
         raw, start = _header(source, limits)
         entries, metadata = _parse(raw, label, limits)
+        columns = _columns(entries, label, limits)
+        if columns is None:
+            entries, metadata = _one_by_one(raw, label, limits)
+            columns = _columns(entries, label, limits)
         del raw
-        tensors: list[Tensor] = []
-        ranges: list[tuple[int, int, str]] = []
-        for name, entry in entries.items():
-            tensor, begin, end = _plain(name, entry, label, limits) or _tensor(name, entry, label, limits)
-            tensors.append(tensor)
-            ranges.append((begin, end, name))
-        _check_cover(ranges, label, None if source.size is None else source.size - start)
-        if not tensors:
+        if columns is None:
             raise no_weights(label, "holds no tensors")
-        return TensorListing(tuple(_by_name(tensors)), self.format, (label,), metadata, bytes_read=start)
+        _check_cover(columns, label, None if source.size is None else source.size - start)
+        return TensorListing(_by_name(columns), self.format, (label,), metadata, bytes_read=start)
 
 
 def _header(source: ByteSource, limits: Limits) -> tuple[bytes, int]:
@@ -75,30 +79,85 @@ def _header(source: ByteSource, limits: Limits) -> tuple[bytes, int]:
     return raw, start
 
 
-def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, Any], dict[str, str]]:
-    # Counted before parsing: a header of 25 MB of "[[],[],..." would become 700 MB of lists, one with 1,900,000 entries
-    # in `__metadata__` 300 MB of texts.
-    if (
-        raw.count(b"{") > limits.tensors + 2
-        or raw.count(b"[") > 2 * limits.tensors
-        or raw.count(b",") > COMMAS_PER_TENSOR * limits.tensors
-        or raw.count(b'"') > QUOTES_PER_TENSOR * limits.tensors
-    ):
+class _Entry(msgspec.Struct, gc=False):
+    """One tensor of a header; what is absent has a value that no tensor has. `__metadata__` is read as one too."""
+
+    dtype: str = ""
+    shape: tuple[int, ...] = (-1,)
+    data_offsets: tuple[int, int] = (-1, -1)
+
+
+class _Declared(msgspec.Struct):
+    metadata: dict[str, str] = msgspec.field(name="__metadata__", default_factory=dict)
+
+
+_ENTRIES = msgspec.json.Decoder(dict[str, _Entry])
+_DECLARED = msgspec.json.Decoder(_Declared)
+
+
+def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], dict[str, str]]:
+    """Tensors and metadata; no tensors where the text has anything that a plain header has not."""
+    # Counted before parsing, so that no header becomes more objects than a model has.
+    braces, commas = raw.count(b"{"), raw.count(b",")
+    if braces > limits.tensors + 2 or commas > COMMAS_PER_TENSOR * limits.tensors:
+        raise too_many(label, limits)
+    try:
+        entries = _ENTRIES.decode(raw)
+        described = entries.pop("__metadata__", None) is not None
+        metadata = _DECLARED.decode(raw).metadata if described else {}
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return {}, {}
+    # Each table opens once, and this many commas stand in and between them. Where there are more, something is there
+    # twice or besides, or a text holds them.
+    expected = sum([3 + max(len(entry.shape), 1) for entry in entries.values()]) - (not described)
+    if braces != len(entries) + 1 + described or commas != expected + max(0, len(metadata) - 1):
+        return {}, {}
+    return entries, metadata
+
+
+def _columns(entries: Mapping[str, _Entry], label: str, limits: Limits) -> Columns | None:
+    """The tensors, if nothing is wrong with any."""
+    if not entries or max(map(len, entries)) > limits.name_length:
+        return None
+    shapes, shape_of = coded([entry.shape for entry in entries.values()])
+    dtypes, dtype_of = coded([entry.dtype for entry in entries.values()])
+    try:
+        flat = np.fromiter(chain.from_iterable([e.data_offsets for e in entries.values()]), np.int64, 2 * len(entries))
+    except OverflowError:
+        return None
+    begins, nbytes = flat[::2], np.diff(flat)[::2]
+    needed = np.full((len(shapes), len(dtypes)), -1, dtype=np.int64)
+    for place in appearing(shape_of * np.int64(len(dtypes)) + dtype_of)[0].tolist():
+        shape, dtype = shapes[shape_of[place]], dtypes[dtype_of[place]]
+        if len(shape) <= limits.rank and min(shape, default=0) >= 0 and prod(filter(None, shape)) <= limits.elements:
+            known = bytes_of(shape, dtype)
+            needed[shape_of[place], dtype_of[place]] = -1 if known is None else known
+    if (begins < 0).any() or (nbytes < 0).any() or (needed[shape_of, dtype_of] != nbytes).any():
+        return None
+    file_of = np.zeros(len(entries), dtype=np.int32)
+    return Columns(list(entries), (shapes, shape_of), (dtypes, dtype_of), ([label], file_of), nbytes, begins)
+
+
+def _one_by_one(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], dict[str, str]]:
+    """The same with every check made by itself.
+
+    Raises:
+        ReaderError: what is wrong with the header.
+    """
+    # a header of 25 MB of "[[],[],..." would become 700 MB of lists, 1,900,000 entries in `__metadata__` 300 MB
+    if raw.count(b"[") > 2 * limits.tensors or raw.count(b'"') > QUOTES_PER_TENSOR * limits.tensors:
         raise too_many(label, limits)
     document = _json(raw, label)
-    declared = document.pop("__metadata__", {})
-    if not isinstance(declared, dict) or not all(isinstance(value, str) for value in declared.values()):
+    metadata = document.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise refusal(label, "__metadata__ is no table of texts")
-    # A key that occurs twice makes the table shorter than the text; looking at every pair costs twice the time.
-    if raw.count(b'"dtype"') != len(document) or raw.count(b'"shape"') != len(document):
-        _json(raw, label, unique=True)
-    return document, declared
+    entries = {name: _entry(name, entry, label, limits) for name, entry in document.items()}
+    return entries, metadata
 
 
-def _json(raw: bytes, label: str, *, unique: bool = False) -> dict[str, Any]:
+def _json(raw: bytes, label: str) -> dict[str, Any]:
     try:
-        text = raw.decode("utf-8")
-        document = json.loads(text, object_pairs_hook=_unique if unique else None, parse_constant=_no_constant)
+        document = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except _DuplicateKeyError as error:
         raise refusal(label, f"header names {printable(str(error), 80)} twice") from None
     except RecursionError:
@@ -117,30 +176,7 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _plain(name: str, entry: object, label: str, limits: Limits) -> tuple[Tensor, int, int] | None:
-    """A tensor of whole bytes without any irregularity; None leaves it to the checks one by one, which name the fault.
-
-    A mixture of experts has 100,000 tensors; this is what keeps reading it under a second.
-    """
-    if type(entry) is not dict or len(entry) != 3 or len(name) > limits.name_length:
-        return None
-    try:
-        dtype, sizes, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        total = BITS[dtype]
-        for size in sizes:
-            if type(size) is not int or size < 1:
-                return None
-            total *= size
-    except (KeyError, TypeError, ValueError):
-        return None
-    if type(sizes) is not list or type(begin) is not int or type(end) is not int or begin < 0:
-        return None
-    if total != 8 * (end - begin) or total > limits.elements or len(sizes) > limits.rank:
-        return None
-    return Tensor(name, tuple(sizes), dtype, end - begin, label, f"{label}#{begin}:{end}"), begin, end
-
-
-def _tensor(name: str, entry: object, label: str, limits: Limits) -> tuple[Tensor, int, int]:
+def _entry(name: str, entry: object, label: str, limits: Limits) -> _Entry:
     checked_name(name, label, limits)
 
     def bad(cause: str) -> ReaderError:
@@ -164,35 +200,34 @@ def _tensor(name: str, entry: object, label: str, limits: Limits) -> tuple[Tenso
     needed = bytes_of(shape, dtype)
     if needed != end - begin:
         raise bad(f"needs {needed} bytes and has {end - begin}")
-    storage = f"{label}#{begin}:{end}" if end > begin else None
-    return Tensor(name, shape, dtype, end - begin, label, storage), begin, end
+    return _Entry(dtype, shape, (begin, end))
 
 
-def _by_name(tensors: list[Tensor]) -> list[Tensor]:
+def _by_name(columns: Columns) -> Columns:
     """Undoes the reference writer's order: types first, widest first, so that layers of two types are torn apart."""
-    runs = [dtype for dtype, _ in groupby(tensor.dtype for tensor in tensors)]
+    runs = [dtype for dtype, _ in groupby(columns.dtype_of.tolist())]
     if len(runs) == 1 or len(runs) != len(set(runs)):
-        return tensors
-    for before, after in pairwise(tensors):
-        if before.dtype == after.dtype and before.name > after.name:
-            return tensors
-    return sorted(tensors, key=lambda tensor: tensor.name)
+        return columns
+    changes = columns.dtype_of[1:] != columns.dtype_of[:-1]
+    for (before, after), change in zip(pairwise(columns.names), changes.tolist(), strict=True):
+        if before > after and not change:
+            return columns
+    return columns.by_name()
 
 
-def _check_cover(ranges: list[tuple[int, int, str]], label: str, available: int | None) -> None:
+def _check_cover(columns: Columns, label: str, available: int | None) -> None:
     """Ranges must follow each other without a gap and fill the file."""
-    ranges.sort()
-    reached = 0
-    previous: tuple[int, int] | None = None
-    for begin, end, name in ranges:
-        if (begin, end) == previous:
-            continue
-        if begin != reached:
-            what = "overlaps another" if begin < reached else "leaves a gap before it"
-            raise refusal(label, f"tensor {printable(name, 80)} {what}")
-        reached, previous = end, (begin, end)
-    if available is not None and reached != available:
-        raise refusal(label, f"header describes {reached} bytes of data, the file has {available}")
+    ends = columns.ends
+    begins = ends - columns.nbytes
+    order = np.lexsort((ends, begins))
+    begins, ends = begins[order], ends[order]
+    reached = np.concatenate(([0], ends[:-1]))
+    again = np.concatenate(([False], (begins[1:] == begins[:-1]) & (ends[1:] == ends[:-1])))
+    for place in np.flatnonzero((begins != reached) & ~again)[:1].tolist():
+        what = "overlaps another" if begins[place] < reached[place] else "leaves a gap before it"
+        raise refusal(label, f"tensor {printable(columns.names[order[place]], 80)} {what}")
+    if available is not None and ends[-1] != available:
+        raise refusal(label, f"header describes {ends[-1]} bytes of data, the file has {available}")
 
 
 class _DuplicateKeyError(Exception):

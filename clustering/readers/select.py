@@ -11,8 +11,11 @@ from posixpath import dirname, normpath
 from threading import Lock
 from typing import Any, TypeVar
 
+import numpy as np
+
 from clustering.bytesource import ByteSource, FileAccess
 from clustering.collecting import no_collection
+from clustering.columns import Columns
 from clustering.errors import MissingExtraError, NoWeightsError, ReaderError
 from clustering.quantization.logical import logical
 from clustering.readers.artifacts import Artifact, complete_without, find_artifacts, is_index, other_parts
@@ -293,21 +296,18 @@ def _joined(parts: list[TensorListing], missing: tuple[str, ...]) -> TensorListi
     first = parts[0]
     if len(parts) == 1 and not missing:
         return first
-    tensors: dict[str, Tensor] = {}
-    repeated = 0
-    for part in parts:
-        for tensor in part.tensors:
-            repeated += tensors.setdefault(tensor.name, tensor) is not tensor
+    columns = Columns.joined([Columns.of(part.tensors) for part in parts])
     metadata = dict(first.metadata)
-    if repeated:
-        metadata["repeated_names"] = repeated
-    ordered = list(tensors.values())
+    if len(set(columns.names)) < len(columns):
+        once = {name: row for row, name in reversed(list(enumerate(columns.names)))}
+        metadata["repeated_names"] = len(columns) - len(once)
+        columns = columns.take(np.array(sorted(once.values()), dtype=np.int64))
     if first.format == "safetensors" and all(_sorted(part) for part in parts):
         # A layer that two shards share is whole again, as in a single file of the same writer.
-        ordered.sort(key=lambda tensor: tensor.name)
+        columns = columns.by_name()
     return replace(
         first,
-        tensors=tuple(ordered),
+        tensors=columns,
         files=tuple(path for part in parts for path in part.files),
         metadata=metadata,
         incomplete=missing,
@@ -316,12 +316,12 @@ def _joined(parts: list[TensorListing], missing: tuple[str, ...]) -> TensorListi
 
 
 def _sorted(part: TensorListing) -> bool:
-    return all(before.name <= after.name for before, after in pairwise(part.tensors))
+    return all(before <= after for before, after in pairwise(Columns.of(part.tensors).names))
 
 
 def _adapter_by_names(listing: TensorListing) -> str | None:
     """The kind of adapter when most tensor names are those of one."""
-    names = [tensor.name for tensor in listing.tensors]
+    names = Columns.of(listing.tensors).names
     text = "\n".join(names).lower()
     if not any(word in text for word in ("lora", "lokr_", "hada_w", "ia3_l")):
         return None  # told at once for nearly all

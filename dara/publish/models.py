@@ -65,7 +65,7 @@ def _tensors(model: Any) -> tuple[Tensor, ...]:
     if _is_partial(model):
         return ()
     try:
-        tensors = listing_from_module(model, spelling="published").tensors
+        tensors = tuple(listing_from_module(model, spelling="published").tensors)
     except (LiveModelError, MissingExtraError, AttributeError):
         return ()
     known = all(tensor.dtype in _WIDTHS or tensor.dtype in _BYTE for tensor in tensors)

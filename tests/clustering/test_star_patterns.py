@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from clustering.blocks.names import named_tensors
 from clustering.collecting import no_collection
-from clustering.graphs.layers import _MOST_NUMBERS, _patterns, _star_by_pattern, star_name
+from clustering.graphs.layers import star_name, star_names
+from clustering.patterns import MOST_NUMBERS, natural_order, patterns_of
 from clustering.tensors import Tensor, TensorListing
 
 words = st.sampled_from(
@@ -39,33 +41,63 @@ numbers = st.integers(0, 10**11).map(str) | st.sampled_from(["0", "00", "7", "00
 names = st.lists(words | numbers | st.sampled_from([".", "/", "_"]), max_size=12).map("".join)
 
 
-@given(names)
-@example("tf_bert/bert/encoder/layer_._3/output/dense/kernel:0")
-@example("model.layers.3.mlp.experts.255.down_proj.weight_scale_inv")
-@example("conv1.weight")
-@example("conv2.weight")
-@example("a{0}1.b")
-@example("0" * 30)
-def test_patterns_give_what_names_give(name: str) -> None:
-    assert _star_by_pattern(name) == star_name(name)
-    assert _star_by_pattern(name) == star_name(name), "and again, when it is remembered"
+def starred(several: list[str]) -> list[tuple[str, tuple[int, ...]]]:
+    """Star and indices of each name, worked out together."""
+    stars, star_of, indices = star_names(several, patterns_of(several))
+    found = [tuple(index for index in row if index >= 0) for row in indices.tolist()]
+    return [(stars[star], row) for star, row in zip(star_of.tolist(), found, strict=True)]
 
 
-@given(st.text(max_size=40))
-def test_any_text_is_starred_as_before(name: str) -> None:
-    assert _star_by_pattern(name) == star_name(name)
+@given(st.lists(names, max_size=6), st.integers(1, 12))
+@example(["tf_bert/bert/encoder/layer_._3/output/dense/kernel:0"], 1)
+@example(["model.layers.3.mlp.experts.255.down_proj.weight_scale_inv"], 1)
+@example(["conv1.weight", "conv2.weight", "a{0}1.b", "0" * 30], 12)
+def test_patterns_give_what_names_give(several: list[str], times: int) -> None:
+    assert starred(several * times) == [star_name(name) for name in several * times]
+
+
+@given(st.lists(st.text(max_size=40), max_size=4), st.integers(1, 12))
+def test_any_text_is_starred_as_before(several: list[str], times: int) -> None:
+    assert starred(several * times) == [star_name(name) for name in several * times]
 
 
 def test_numbers_that_stay_in_the_star_are_those_of_the_name() -> None:
-    assert _star_by_pattern("h.0.conv1.w2.weight")[0] == "h.*.conv1.w2.weight"
-    assert _star_by_pattern("h.5.conv8.w9.weight") == ("h.*.conv8.w9.weight", (5,))
+    several = [f"h.{n}.conv{n % 3}.w02.weight" for n in range(40)]
+    assert starred(several) == [(f"h.*.conv{n % 3}.w02.weight", (n,)) for n in range(40)]
 
 
-def test_names_of_very_many_numbers_are_not_remembered() -> None:
-    before = len(_patterns)
-    name = ".".join(f"w{n}" for n in range(3 * _MOST_NUMBERS))
-    assert _star_by_pattern(name) == star_name(name)
-    assert len(_patterns) == before
+def test_names_of_very_many_numbers_are_told_too() -> None:
+    several = [".".join(f"w{n}" for n in range(first, 3 * MOST_NUMBERS)) for first in range(20)]
+    assert starred(several) == [star_name(name) for name in several]
+
+
+@given(st.lists(names, max_size=30), st.integers(1, 12))
+def test_natural_order_is_that_of_texts_and_numbers_by_turns(several: list[str], times: int) -> None:
+    listed = [name for name in several * times if len(re.findall(r"\d{1,9}", name)) <= MOST_NUMBERS]
+
+    def key(name: str) -> list[str | int]:
+        pieces: list[str | int] = list(re.split(r"(\d{1,9})", name))
+        pieces[1::2] = map(int, pieces[1::2])
+        return pieces
+
+    found = patterns_of(listed)
+    order = natural_order(found.texts, found.of, found.numbers).tolist()
+    assert order == sorted(range(len(listed)), key=lambda row: key(listed[row]))
+
+
+@given(st.lists(names, max_size=30), st.integers(1, 12))
+def test_patterns_hold_the_whole_name(several: list[str], times: int) -> None:
+    found = patterns_of(several * times)
+    for name, of, numbers in zip(several * times, found.of.tolist(), found.numbers.tolist(), strict=True):
+        texts = found.texts[of]
+        spelled = "".join(f"{text}<{n}>" for text, n in zip(texts[:-1], numbers, strict=False)) + texts[-1]
+        assert spelled == unpadded(name)
+        assert set(numbers[len(texts) - 1 :]) <= {-1}
+
+
+def unpadded(name: str) -> str:
+    """A name with its numbers as numbers."""
+    return re.sub(r"\d{1,9}", lambda digits: f"<{int(digits[0])}>", name, count=MOST_NUMBERS)
 
 
 def _fail() -> None:
