@@ -12,19 +12,12 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.patterns import Patterns, patterns_of
+from clustering.patterns import Patterns, coded, patterns_of
 from clustering.tensors import Tensor
 
 Shape = tuple[int, ...]
 _UNKNOWN = -1
 _T = TypeVar("_T")
-
-
-def coded(values: Iterable[_T]) -> tuple[list[_T], NDArray[np.int32]]:
-    """The different values in order of appearance, and the number of each value, int (values,)."""
-    table: dict[_T, int] = {}
-    numbers = [table.setdefault(value, len(table)) for value in values]
-    return list(table), np.array(numbers, dtype=np.int32)
 
 
 def _one_table(parts: Iterable[tuple[Sequence[_T], NDArray[np.int32]]]) -> tuple[list[_T], NDArray[np.int32]]:
@@ -96,9 +89,9 @@ class Columns(Sequence[Tensor]):
             return tensors
         return cls(
             [tensor.name for tensor in tensors],
-            coded(tensor.shape for tensor in tensors),
-            coded(tensor.dtype for tensor in tensors),
-            coded(tensor.file for tensor in tensors),
+            coded([tensor.shape for tensor in tensors]),
+            coded([tensor.dtype for tensor in tensors]),
+            coded([tensor.file for tensor in tensors]),
             np.array([_UNKNOWN if t.nbytes is None else min(t.nbytes, 1 << 62) for t in tensors], dtype=np.int64),
             storages=[tensor.storage for tensor in tensors],
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ _FEW = 8
 _ALIKE = bytes.maketrans(b"123456789", b"000000000")
 
 Texts = tuple[str, ...]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class Patterns:
     def take(self, rows: NDArray[Any]) -> Patterns:
         """The same of some of the names."""
         return Patterns(self.texts, self.of[rows], self.numbers[rows])
+
+
+def coded(values: Sequence[_T]) -> tuple[list[_T], NDArray[np.int32]]:
+    """The different values in order of appearance, and the number of each value, int (values,)."""
+    table = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    return list(table), np.fromiter(map(table.__getitem__, values), np.int32, len(values))
 
 
 def patterns_of(names: Sequence[str]) -> Patterns:
@@ -75,15 +82,14 @@ def _together(names: Sequence[str]) -> tuple[list[tuple[NDArray[np.int64], Texts
     if not names or not text.isascii() or text.count("\n") != max(0, len(names) - 1):
         return [], list(range(len(names)))
     blob = text.encode()
-    kinds: dict[bytes, int] = {}
-    kind_of = np.array([kinds.setdefault(kind, len(kinds)) for kind in blob.translate(_ALIKE).split(b"\n")])
+    kinds, kind_of = coded(blob.translate(_ALIKE).split(b"\n"))
     order = np.argsort(kind_of.astype(np.uint16 if len(kinds) < 1 << 16 else np.int32), kind="stable")
     ends = np.cumsum(np.bincount(kind_of))
     letters = np.frombuffer(blob, dtype=np.uint8)
     starts = np.concatenate(([0], np.flatnonzero(letters == ord("\n")) + 1))
     found: list[tuple[NDArray[np.int64], Texts, list[NDArray[np.int32]]]] = []
     rest: list[int] = []
-    for (kind, number), end in zip(kinds.items(), ends.tolist(), strict=True):
+    for number, (kind, end) in enumerate(zip(kinds, ends.tolist(), strict=True)):
         rows = order[ends[number - 1] if number else 0 : end]
         runs = [run.span() for run in _RUN.finditer(kind)]
         if len(rows) < _FEW or len(runs) > MOST_NUMBERS or any(stop - start > _LONGEST_RUN for start, stop in runs):

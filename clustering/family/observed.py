@@ -8,11 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.columns import appearing, coded
+from clustering.columns import appearing
 from clustering.family.plans import Pattern
 from clustering.family.templates import HARD_CONSTANT
 from clustering.graphs.parameters import Parameters
 from clustering.graphs.symbols import Expr
+from clustering.patterns import coded
 
 Shape = tuple[int, ...]
 

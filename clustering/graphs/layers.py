@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clustering.collecting import no_collection
-from clustering.columns import Columns, coded
+from clustering.columns import Columns
 from clustering.graphs.parameters import Parameter, Parameters, Shape
-from clustering.patterns import Patterns, Texts, natural_order
+from clustering.patterns import Patterns, Texts, coded, natural_order
 from clustering.tensors import Tensor, TensorListing
 
 __all__ = ["Parameter", "Parameters", "fold_tied", "parameters_of", "roots_of", "star_name", "star_names"]
@@ -234,7 +233,7 @@ def _parameters(columns: Columns, form: str) -> Parameters:
 
 def _in_block_order(parameters: Parameters) -> Parameters:
     """Files sorted by name put block 10 before block 2; such an order is replaced by the natural one."""
-    if any(before > after for before, after in pairwise(parameters.names)):
+    if parameters.names != sorted(parameters.names):
         return parameters
     patterns = parameters.patterns
     order = natural_order(patterns.texts, patterns.of, patterns.numbers)

@@ -11,8 +11,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.columns import appearing, coded
-from clustering.patterns import Patterns, patterns_of
+from clustering.columns import appearing
+from clustering.patterns import Patterns, coded, patterns_of
 
 Shape = tuple[int, ...]
 

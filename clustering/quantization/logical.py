@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clustering.columns import Columns, coded
+from clustering.columns import Columns
 from clustering.quantization.context import Context
 from clustering.quantization.interface import Scheme, Unpacked, scheme_settings
 from clustering.quantization.registry import SCHEMES
@@ -37,12 +38,21 @@ def logical(listing: TensorListing, config: Mapping[str, Any] | None = None) -> 
         return listing
     packing = _Packing(Columns.of(listing.tensors), config, names_only=listing.names_only)
     packing.undo()
-    if not packing.found:
+    if not packing.groups:
         return listing
-    tensors = packing.unpacked()
-    method, bits, trigger = max(packing.weights, key=lambda key: (packing.weights[key], str(key)))
-    source = f"tensors ending in {trigger} ({len(packing.found)} of {len(tensors)})"
+    tensors, weights = packing.unpacked(), packing.weights
+    method, bits, trigger = max(weights, key=lambda key: (weights[key], str(key)))
+    source = f"tensors ending in {trigger} ({packing.found} of {len(tensors)})"
     return replace(listing, tensors=tensors, quantization=Quantization(method, bits, source))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Packed weights that are one thing."""
+
+    rows: NDArray[np.int64]
+    trigger: str
+    weight: Unpacked
 
 
 class _Packing:
@@ -52,51 +62,118 @@ class _Packing:
         self._columns = columns
         self._config = config
         self._names_only = names_only
-        self.found: dict[int, tuple[str, Unpacked]] = {}
-        """Row of a packed weight -> (layer, what it is)."""
-        self.weights: Counter[tuple[str, float | None, str]] = Counter()
+        self.groups: list[_Group] = []
+        self._dropped = np.zeros(len(columns), dtype=np.bool_)
+        """Tensors that belong to a packing."""
+        self._lasts, self._last_of = _lasts(columns)
+        self._kinds = columns.shape_of * np.int64(len(columns.dtypes)) + columns.dtype_of
+        self._layers: dict[str, int] = {}
+        """Layer that has companions -> number."""
+        self._companions: dict[str, NDArray[np.int64]] = {}
+        """End -> (layers + 1,) row of the layer's companion, -1 where it has none; the last is of no layer."""
+
+    @property
+    def found(self) -> int:
+        """Number of packed weights."""
+        return sum(len(group.rows) for group in self.groups)
+
+    @property
+    def weights(self) -> Counter[tuple[str, float | None, str]]:
         """(method, bits, trigger) -> elements."""
-        self._dropped: list[int] = []
-        self._lasts, self._last_of = coded([_last(name) for name in columns.names])
-        self._remembered: dict[Any, Unpacked | None] = {}
+        counted: Counter[tuple[str, float | None, str]] = Counter()
+        for group in self.groups:
+            weight = group.weight
+            counted[weight.method, weight.bits, group.trigger] += len(group.rows) * max(prod(weight.shape), 1)
+        return counted
 
     def undo(self) -> None:
         """Finds the packed weights and what belongs to them."""
         columns = self._columns
-        schemes = [
-            [_schemes_of(last, None if self._names_only else dtype) for dtype in columns.dtypes] for last in self._lasts
-        ]
-        packed = np.array([[bool(several) for several in of_type] for of_type in schemes])
-        rows = np.flatnonzero(packed[self._last_of, columns.dtype_of]).tolist()
-        if not rows:
+        if not any(_schemes_of(last, self._type(dtype)) for last in self._lasts for dtype in columns.dtypes):
             return
-        layers = self._companions()
-        for row in rows:
-            name = columns.names[row]
-            for scheme in schemes[self._last_of[row]][columns.dtype_of[row]]:
-                if not name.endswith(scheme.trigger):
-                    continue
-                layer = name[: -len(scheme.trigger)]
-                around = layers.get(layer, _NOTHING)
-                parts = {end: around[end] for end in around if end in scheme.companions} if around else _NOTHING
-                found = self._asked(scheme, row, parts)
-                if found is not None:
-                    self.found[row] = layer, found
-                    self._dropped += [part for end, part in parts.items() if end not in KEPT]
-                    self.weights[found.method, found.bits, scheme.trigger] += max(prod(found.shape), 1)
-                    break
+        self._find_companions()
+        alike = self._last_of * np.int64(len(columns.dtypes)) + columns.dtype_of
+        for kind in np.unique(alike).tolist():
+            last, dtype = divmod(kind, len(columns.dtypes))
+            schemes = _schemes_of(self._lasts[last], self._type(columns.dtypes[dtype]))
+            rows = np.flatnonzero(alike == kind) if schemes else np.zeros(0, dtype=np.int64)
+            for scheme in schemes:
+                if len(rows):
+                    rows = self._unpack(scheme, rows)
 
-    def _companions(self) -> dict[str, dict[str, int]]:
-        """Layer -> end -> row, for every tensor that could be a companion."""
-        ends = [_ends_of(last) for last in self._lasts]
-        possible = np.array([bool(several) for several in ends])
-        found: dict[str, dict[str, int]] = {}
-        for row in np.flatnonzero(possible[self._last_of]).tolist():
-            name = self._columns.names[row]
-            for end in ends[self._last_of[row]]:
-                if name.endswith(end):
-                    found.setdefault(name[: -len(end)], {})[end] = row
-        return found
+    def _type(self, dtype: str) -> str | None:
+        return None if self._names_only else dtype
+
+    def _find_companions(self) -> None:
+        names, known = self._columns.names, self._layers
+        found: list[tuple[str, list[int], NDArray[np.int64]]] = []
+        for number, last in enumerate(self._lasts):
+            for end in _ends_of(last):
+                rows = self._ending(end, np.flatnonzero(self._last_of == number))
+                layers = [names[row][: -len(end)] for row in rows]
+                for layer in layers:
+                    known.setdefault(layer, len(known))
+                found.append((end, rows, np.fromiter(map(known.__getitem__, layers), np.int64, len(layers))))
+        for end, rows, numbers in found:
+            of_layer = self._companions.setdefault(end, np.full(len(known) + 1, -1, dtype=np.int64))
+            of_layer[numbers] = rows
+
+    def _ending(self, end: str, rows: NDArray[np.int64]) -> list[int]:
+        """Those of some rows with one last part whose names end so."""
+        names, several = self._columns.names, rows.tolist()
+        if several and len(end) <= len(self._lasts[self._last_of[several[0]]]):
+            return several if names[several[0]].endswith(end) else []
+        return [row for row in several if names[row].endswith(end)]
+
+    def _unpack(self, scheme: Scheme, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Adds the groups of weights that a scheme recognises; returns the rows of the others."""
+        names, size = self._columns.names, len(scheme.trigger)
+        named = self._ending(scheme.trigger, rows)
+        asked = np.array(named, dtype=np.int64)
+        known = self._layers
+        layers = np.array([known.get(names[row][:-size], -1) for row in named], dtype=np.int64)
+        parts = {end: self._companions[end][layers] for end in scheme.companions if end in self._companions}
+        alike = self._kinds[asked]
+        for companions in parts.values():
+            code = np.where(companions < 0, 0, self._kinds[companions] + 1)
+            alike = np.unique(alike * (int(code.max(initial=0)) + 1) + code, return_inverse=True)[1]
+        left: list[NDArray[np.int64]] = [np.setdiff1d(rows, asked)]
+        for kind in np.unique(alike).tolist():
+            places = np.flatnonzero(alike == kind)
+            left += self._unpack_alike(scheme, asked[places], {end: found[places] for end, found in parts.items()})
+        return np.sort(np.concatenate(left))
+
+    def _unpack_alike(
+        self, scheme: Scheme, rows: NDArray[np.int64], parts: Mapping[str, NDArray[np.int64]]
+    ) -> list[NDArray[np.int64]]:
+        """The same for weights whose companions have the same shapes and types."""
+        there = {end: found for end, found in parts.items() if found[0] >= 0}
+        weight, everywhere = self._said(scheme, rows, there, 0)
+        pieces = [(weight, slice(None))]
+        if not everywhere:
+            pieces = [(self._said(scheme, rows, there, n)[0], slice(n, n + 1)) for n in range(len(rows))]
+        left: list[NDArray[np.int64]] = []
+        for weight, which in pieces:
+            if weight is None:
+                left.append(rows[which])
+                continue
+            self.groups.append(_Group(rows[which], scheme.trigger, weight))
+            for end, found in there.items():
+                if end not in KEPT:
+                    self._dropped[found[which]] = True
+        return left
+
+    def _said(
+        self, scheme: Scheme, rows: NDArray[np.int64], parts: Mapping[str, NDArray[np.int64]], place: int
+    ) -> tuple[Unpacked | None, bool]:
+        """What a scheme says about one of some weights, and whether it says so wherever such a weight stands."""
+        if self._names_only:
+            return _named(scheme, parts.keys()), True
+        columns, context = self._columns, self._context
+        context.looked_around = False
+        around = {end: columns[int(found[place])] for end, found in parts.items()}
+        found = scheme.unpack(columns[int(rows[place])], around, context)
+        return found, not context.looked_around
 
     @cached_property
     def _context(self) -> Context:
@@ -105,48 +182,34 @@ class _Packing:
         rows = np.flatnonzero(vectors[columns.shape_of]).tolist()
         return Context((columns[row] for row in rows), scheme_settings(self._config))
 
-    def _asked(self, scheme: Scheme, row: int, parts: Mapping[str, int]) -> Unpacked | None:
-        """What a scheme says about a packed weight, remembered unless it looked at where the weight stands."""
-        if self._names_only:
-            return _named(scheme, parts.keys())
-        kinds = self._kinds
-        key = (scheme.name, kinds[row], *[(end, kinds[part]) for end, part in parts.items()])
-        if key in self._remembered:
-            return self._remembered[key]
-        columns, context = self._columns, self._context
-        context.looked_around = False
-        found = scheme.unpack(columns[row], {end: columns[part] for end, part in parts.items()}, context)
-        if not context.looked_around:
-            self._remembered[key] = found
-        return found
-
-    @cached_property
-    def _kinds(self) -> list[int]:
-        """One number for shape and type of each tensor."""
-        columns = self._columns
-        kinds: list[int] = (columns.shape_of * np.int64(len(columns.dtypes)) + columns.dtype_of).tolist()
-        return kinds
-
     def unpacked(self) -> Columns:
         """The tensors in logical form, without what belongs to the packing."""
         columns = self._columns
-        left_over = np.array([last in LEFTOVERS for last in self._lasts], dtype=np.bool_)
-        gone = left_over[self._last_of]
-        gone[self._dropped] = True
-        gone[list(self.found)] = False
-        kept = columns.take(np.flatnonzero(~gone))
-        place = (np.cumsum(~gone) - 1).tolist()
-        changed = {
-            place[row]: Tensor(layer + found.suffix, found.shape, found.dtype)
-            for row, (layer, found) in self.found.items()
-            if found.suffix != columns.names[row][len(layer) :]
-            or found.shape != columns.shapes[columns.shape_of[row]]
-            or found.dtype != columns.dtypes[columns.dtype_of[row]]
-        }
-        return kept.changed(changed)
+        gone = np.array([last in LEFTOVERS for last in self._lasts], dtype=np.bool_)[self._last_of] | self._dropped
+        for group in self.groups:
+            gone[group.rows] = False
+        place = np.cumsum(~gone) - 1
+        changed: dict[int, Tensor] = {}
+        for group in self.groups:
+            weight, size = group.weight, len(group.trigger)
+            first = columns[int(group.rows[0])]
+            if (weight.suffix, weight.shape, weight.dtype) != (group.trigger, first.shape, first.dtype):
+                for row in group.rows.tolist():
+                    name = columns.names[row][:-size] + weight.suffix
+                    changed[int(place[row])] = Tensor(name, weight.shape, weight.dtype)
+        return columns.take(np.flatnonzero(~gone)).changed(changed)
 
 
-_NOTHING: dict[str, int] = {}
+def _lasts(columns: Columns) -> tuple[list[str], NDArray[np.int32]]:
+    """What follows the last dot of each name, pattern by pattern where the last number stands before it."""
+    patterns, names = columns.patterns, columns.names
+    table: dict[str, int] = {}
+    ends = [texts[-1] if len(texts) == 1 or "." in texts[-1] else None for texts in patterns.texts]
+    fixed = [-1 if end is None else table.setdefault(_last(end), len(table)) for end in ends]
+    last_of = np.array(fixed, dtype=np.int32)[patterns.of]
+    for row in np.flatnonzero(last_of < 0).tolist():
+        last_of[row] = table.setdefault(_last(names[row]), len(table))
+    return list(table), last_of
 
 
 def _last(name: str) -> str:

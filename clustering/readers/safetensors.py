@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 
 from clustering.bytesource import ByteSource
-from clustering.columns import Columns, appearing, coded
+from clustering.columns import Columns, appearing
 from clustering.errors import ReaderError
+from clustering.patterns import coded
 from clustering.readers.limits import Limits
 from clustering.readers.messages import no_weights, printable, refusal
 from clustering.readers.shapes import BITS, bytes_of, checked_name, checked_shape, too_many
@@ -109,7 +110,8 @@ def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], d
         return {}, {}
     # Each table opens once, and this many commas stand in and between them. Where there are more, something is there
     # twice or besides, or a text holds them.
-    expected = sum([3 + max(len(entry.shape), 1) for entry in entries.values()]) - (not described)
+    ranks = Counter(map(len, [entry.shape for entry in entries.values()]))
+    expected = sum((3 + max(rank, 1)) * number for rank, number in ranks.items()) - (not described)
     if braces != len(entries) + 1 + described or commas != expected + max(0, len(metadata) - 1):
         return {}, {}
     return entries, metadata

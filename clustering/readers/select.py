@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from posixpath import dirname, normpath
 from threading import Lock
 from typing import Any, TypeVar
@@ -316,7 +315,8 @@ def _joined(parts: list[TensorListing], missing: tuple[str, ...]) -> TensorListi
 
 
 def _sorted(part: TensorListing) -> bool:
-    return all(before <= after for before, after in pairwise(Columns.of(part.tensors).names))
+    names = Columns.of(part.tensors).names
+    return names == sorted(names)
 
 
 def _adapter_by_names(listing: TensorListing) -> str | None:

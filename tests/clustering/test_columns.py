@@ -10,9 +10,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustering.columns import Columns, appearing, coded
+from clustering.columns import Columns, appearing
 from clustering.graphs.layers import parameters_of
 from clustering.graphs.parameters import Parameter, Parameters
+from clustering.patterns import coded
 from clustering.tensors import Tensor, TensorListing
 
 shapes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
