@@ -158,6 +158,8 @@ class Columns(Sequence[Tensor]):
 
     def by_name(self) -> Columns:
         """Sorted by name as texts."""
+        if self.names == sorted(self.names):
+            return self
         return self.take(np.array(sorted(range(len(self)), key=self.names.__getitem__), dtype=np.int64))
 
     def further_names(self) -> NDArray[np.bool_]:

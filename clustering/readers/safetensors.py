@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from itertools import chain, groupby, pairwise
+from itertools import chain, pairwise
 from math import prod
 from typing import Any, NoReturn
 
@@ -94,6 +94,8 @@ class _Declared(msgspec.Struct):
 
 _ENTRIES = msgspec.json.Decoder(dict[str, _Entry])
 _DECLARED = msgspec.json.Decoder(_Declared)
+_TEXTS = msgspec.json.Decoder(dict[str, str])
+_FIRST = b'{"__metadata__":'
 
 
 def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], dict[str, str]]:
@@ -105,7 +107,7 @@ def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], d
     try:
         entries = _ENTRIES.decode(raw)
         described = entries.pop("__metadata__", None) is not None
-        metadata = _DECLARED.decode(raw).metadata if described else {}
+        metadata = _metadata(raw) if described else {}
     except (msgspec.DecodeError, RecursionError, ValueError):
         return {}, {}
     # Each table opens once, and this many commas stand in and between them. Where there are more, something is there
@@ -115,6 +117,17 @@ def _parse(raw: bytes, label: str, limits: Limits) -> tuple[dict[str, _Entry], d
     if braces != len(entries) + 1 + described or commas != expected + max(0, len(metadata) - 1):
         return {}, {}
     return entries, metadata
+
+
+def _metadata(raw: bytes) -> dict[str, str]:
+    """The table `__metadata__`; where writers put it, nothing else is looked at."""
+    start = len(_FIRST)
+    if raw.startswith(_FIRST):
+        try:
+            return _TEXTS.decode(raw[start : raw.find(b"}", start) + 1])
+        except msgspec.DecodeError:
+            pass  # a brace in a text, or no table of texts
+    return _DECLARED.decode(raw).metadata
 
 
 def _columns(entries: Mapping[str, _Entry], label: str, limits: Limits) -> Columns | None:
@@ -207,12 +220,12 @@ def _entry(name: str, entry: object, label: str, limits: Limits) -> _Entry:
 
 def _by_name(columns: Columns) -> Columns:
     """Undoes the reference writer's order: types first, widest first, so that layers of two types are torn apart."""
-    runs = [dtype for dtype, _ in groupby(columns.dtype_of.tolist())]
-    if len(runs) == 1 or len(runs) != len(set(runs)):
+    begins = np.flatnonzero(np.diff(columns.dtype_of, prepend=-1)).tolist()
+    if len(begins) == 1 or len(begins) != len(set(columns.dtype_of[begins].tolist())):
         return columns
-    changes = columns.dtype_of[1:] != columns.dtype_of[:-1]
-    for (before, after), change in zip(pairwise(columns.names), changes.tolist(), strict=True):
-        if before > after and not change:
+    for begin, end in pairwise([*begins, len(columns)]):
+        run = columns.names[begin:end]
+        if run != sorted(run):
             return columns
     return columns.by_name()
 

@@ -321,11 +321,11 @@ def _sorted(part: TensorListing) -> bool:
 
 def _adapter_by_names(listing: TensorListing) -> str | None:
     """The kind of adapter when most tensor names are those of one."""
-    names = Columns.of(listing.tensors).names
-    text = "\n".join(names).lower()
-    if not any(word in text for word in ("lora", "lokr_", "hada_w", "ia3_l")):
+    columns = Columns.of(listing.tensors)
+    text = "\n".join(["0".join(texts) for texts in columns.patterns.texts]).lower()
+    if not any(word in text for word in ("lora", "lokr_", "hada_w", "ia0_l")):
         return None  # told at once for nearly all
-    names = [name.lower() for name in names]
+    names = [name.lower() for name in columns.names]
     low_rank = sum("lora_" in name or ".lora." in name or "lokr_" in name or "hada_w" in name for name in names)
     if low_rank * 2 > len(names):
         return "lora"

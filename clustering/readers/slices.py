@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from clustering.columns import Columns
 from clustering.readers.messages import printable, refusal
 from clustering.tensors import Tensor, TensorListing
 
@@ -18,6 +19,9 @@ def sliceable(parts: Sequence[TensorListing]) -> bool:
     """Whether all files hold the same names with the same shapes, among them matrices."""
     if len(parts) < 2:
         return False
+    first_names = set(Columns.of(parts[0].tensors).names)
+    if any(first_names != set(Columns.of(part.tensors).names) for part in parts[1:]):
+        return False  # told at once for nearly all
     first = {tensor.name: tensor.shape for tensor in parts[0].tensors}
     if not any(len(shape) > 1 for shape in first.values()):
         return False
