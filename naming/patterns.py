@@ -21,7 +21,7 @@ _DIGIT = re.compile(
     | (?P<counter>\d{{1,9}}(?:\.\d{{1,9}})?[km]?[-_]?(?:steps?|epochs?|ep|iters?|iterations?|shots?|folds?)){_END}
     | (?P<amount>\d{{1,9}}(?:\.\d{{1,9}})?[km]?[-_]?
         (?:samples?|examples?|hours?|hrs?|utterances|pairs|sentences|tokens|images|gb|tb)){_END}
-    | (?P<layers>\d{{1,3}}[-_]?(?:layers?|l))(?=\d{{3}}|{_END})
+    | (?P<layers>\d{{1,3}}(?:[-_]?layers?|[-_]l(?![-_]\d{{1,2}}{_END})|l))(?=\d{{3}}|{_END})
     | (?P<labels>\d{{1,5}}[-_]?(?:class(?:es)?|labels?|way|classification|cls|stars?)){_END}
     | (?P<parameters>\d{{1,9}}(?:\.\d{{1,9}})?[bmt]|(?<![a-z])\d{{1,2}}_\d[bmt]|\d{{1,3}}b\d{{1,2}})
         (?=v\d|(?:bf|fp)(?:16|32|8){_END}|a\d{{1,3}}(?:\.\d{{1,2}})?b{_END}|{_END})

@@ -129,9 +129,21 @@ def _identity(root: Scope, collector: Collector, modality: Modality | None) -> N
             collector.add("task", task, root.key(f"architectures ({names[0]})"))
     elif raw is not None:
         collector.note(f"{root.key('architectures')} is not a list of class names: ignored")
+    elif family is None:
+        _timm(root, collector)
     diffusers = text(root.values.get("_class_name"))  # diffusers writes its class under this key
     if diffusers is not None and not names:
         collector.add("architecture_class", diffusers, root.key("_class_name"))
+
+
+def _timm(root: Scope, collector: Collector) -> None:
+    """The net of a config.json in timm's own form, which has neither model_type nor classes: `vit_base_patch16_224`.
+
+    Other libraries use the key `architecture` too, so one of timm's own has to stand beside it.
+    """
+    net = text(root.values.get("architecture"))
+    if net is not None and ("num_features" in root.values or isinstance(root.values.get("pretrained_cfg"), Mapping)):
+        collector.add("timm_architecture", net, root.key("architecture"))
 
 
 def _modality(root: Scope, vision: Scope | None, audio: Scope | None) -> Modality | None:

@@ -29,10 +29,12 @@ def read_quantization(scope: Scope, collector: Collector) -> None:
         raw = scope.values.get(key)
         if isinstance(raw, Mapping) and raw:
             value = _understand(raw, key)
-            if value is None:
-                collector.note(f"{scope.key(key)} names no quantization method that is understood: ignored")
-            else:
+            if value is not None:
                 collector.add("quantization", value, scope.key(key))
+                return
+            if key != "quantization" and raw == scope.values.get("quantization"):
+                continue  # mlx-lm writes the same settings, without a method, under both keys
+            collector.note(f"{scope.key(key)} names no quantization method that is understood: ignored")
             return
 
 

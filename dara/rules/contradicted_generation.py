@@ -62,6 +62,8 @@ class ContradictedGeneration(Rule):
 
     def _marks(self, subject: Subject, item: RuledClaim, declared: str) -> Iterator[Outcome]:
         stated = _generation(subject, item)
+        if not series(declared).startswith(series(item.claim.text)):
+            return  # a brand counts its own releases: ShieldGemma 2 is a Gemma 3
         marks = table("generations")
         for mark in marks.get(declared) or marks.get(series(declared), ()):
             if stated not in mark["generations"]:

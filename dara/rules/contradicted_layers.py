@@ -21,7 +21,8 @@ FEWEST_LAYERS: Final = 2
 """One layer is no model: `1-layer` is said of a head (`dinov2-small-imagenet1k-1-layer`)."""
 
 MOST_LAYERS: Final = 48
-"""Deepest published model whose name gives its layers as `L-`: larger numbers behind an L are sizes."""
+"""Deepest published model whose name gives its layers as a letter: larger numbers behind an L are sizes, and those
+before one languages (`afro-xlmr-large-76L`)."""
 
 
 class ContradictedLayers(Rule):
@@ -32,8 +33,9 @@ class ContradictedLayers(Rule):
 
     ## How it is checked
     `L-12`, `6layers` and the like are compared with the repeated blocks of the main stack, of the encoder and of
-    the decoder, and with their sum. The number in a residual network's name counts convolutions, so it is compared
-    with three (bottleneck) or two for each block, and two more.
+    the decoder, and with their sum; `12-3` behind a distilled encoder-decoder counts the two one by one. The number
+    in a residual network's name counts convolutions, so it is compared with three (bottleneck) or two for each
+    block, and two more.
 
     ## Example
     `someone/chinese-bert_L-6_H-768` with 12 blocks in `bert.encoder.layer`.
@@ -64,7 +66,27 @@ class ContradictedLayers(Rule):
         widened = _with(subject, extra)
         kinds = ("conv_layers",) if depths is not None else _KINDS
         cap = Confidence.HIGH if all(_plainly_layers(claim, subject) for claim in claims) else Confidence.LOW
+        paired = _paired(subject, claims)
+        if paired:
+            for claim, kind in paired:
+                yield from check_numbers(self, subject, (claim,), (kind,), "number of layers", cap=cap)
+            return
         yield from check_numbers(self, widened, claims, kinds, "number of layers", accept=same, cap=cap)
+
+
+def _paired(subject: Subject, claims: tuple[Claim, ...]) -> tuple[tuple[Claim, str], ...]:
+    """`distilbart-xsum-12-3`: each of two neighbouring numbers with the stack it counts; empty for any other name.
+
+    Without the pair one number that holds would excuse the other.
+    """
+    if len(claims) != 2 or subject.parsed is None or not all(claim.text.isdigit() for claim in claims):
+        return ()
+    encoder, decoder = subject.facts.best("encoder_layers"), subject.facts.best("decoder_layers")
+    if encoder is None or decoder is None or f"{claims[0].text}-{claims[1].text}" not in subject.parsed.repo:
+        return ()
+    if (claims[0].value, claims[1].value) == (decoder.value, encoder.value):
+        return (claims[0], "decoder_layers"), (claims[1], "encoder_layers")
+    return (claims[0], "encoder_layers"), (claims[1], "decoder_layers")
 
 
 def _plainly_layers(claim: Claim, subject: Subject) -> bool:
@@ -75,9 +97,11 @@ def _plainly_layers(claim: Claim, subject: Subject) -> bool:
     number = whole(claim.value)
     if number is not None and number < FEWEST_LAYERS:
         return False
-    if subject.claims("hidden_size") or "ayer" in claim.text or not claim.text[:1].isalpha():
+    if subject.claims("hidden_size") or "ayer" in claim.text:
         return True
-    return claim.text[0] == "L" and number is not None and number <= MOST_LAYERS
+    if claim.text[-1:] in "lL" or claim.text[:1].isalpha():
+        return number is not None and number <= MOST_LAYERS and claim.text[0] != "l"
+    return True
 
 
 def _with(subject: Subject, extra: tuple[Fact, ...]) -> Subject:

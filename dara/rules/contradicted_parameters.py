@@ -9,6 +9,7 @@ from typing import Any, Final
 from clustering.facts import Fact
 from dara.findings import Confidence, Evidence, Outcome, Severity
 from dara.rules.common.exempt import is_adapter, is_partial, is_toy, resized_on_purpose
+from dara.rules.common.families import sub_families
 from dara.rules.common.wording import quoted, short_number
 from dara.rules.interface import Rule
 from dara.subject import Subject
@@ -36,6 +37,7 @@ EFFECTIVE_HIGH: Final = 3.2
 _NAMED_BY_WORDS: Final = frozenset(["encoder", "seq2seq", "gpt"])
 """Kinds of families whose published sizes are words."""
 
+_STACKS: Final = frozenset({"encoder", "decoder"})
 _ROUND: Final = ("1", "2", "3", "5")
 _YEAR: Final = re.compile(r"(?:^|[-_.])20[12]\d(?:[-_.][a-z]{3})?[-_.]$")
 
@@ -169,18 +171,28 @@ def possible_counts(subject: Subject, total: float) -> tuple[float, ...]:
 def _sub_models(subject: Subject, total: float) -> Iterator[float]:
     """Parameters under each first or second segment of the tensor names that has 30 to 97 % of all.
 
-    A vision-language model is often named after its language model alone (`blip2-opt-2.7b`).
+    A vision-language model is often named after its language model alone (`blip2-opt-2.7b`). Nobody calls an
+    encoder-decoder of text after one of its two stacks.
     """
     if subject.listing is None or subject.listing.names_only:
         return
+    whole = _is_plain_seq2seq(subject)
     sums: dict[str, int] = {}
     for tensor in subject.listing.tensors:
         pieces = tensor.name.split(".", 3)
         for depth in (1, 2):
-            if len(pieces) > depth + 1:
+            if len(pieces) > depth + 1 and not (whole and pieces[depth - 1] in _STACKS):
                 key = ".".join(pieces[:depth])
                 sums[key] = sums.get(key, 0) + tensor.elements
     yield from (float(count) for count in dict.fromkeys(sums.values()) if 0.3 * total <= count <= 0.97 * total)
+
+
+def _is_plain_seq2seq(subject: Subject) -> bool:
+    """Whether the package is an encoder-decoder of text and no composite of other models."""
+    from naming.domains import domain_of
+
+    declared = subject.facts.declared("family")
+    return declared is not None and domain_of(str(declared.value)) == "seq2seq" and not sub_families(subject.config)
 
 
 def _speaks_of_active(claim: Claim, subject: Subject) -> bool:

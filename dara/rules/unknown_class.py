@@ -46,6 +46,8 @@ class UnknownClass(Rule):
             return
         if evidence.measured is not None or evidence.declared_fact is None:
             return
+        if evidence.declared_fact.kind == "timm_architecture":
+            return  # timm resolves its nets, under names of its own
         declared = escape(evidence.declared_name)
         yield self.finding(
             f"config.json declares {declared}, which no known library resolves and no file here defines",

@@ -15,6 +15,8 @@ from naming.segment import Segment
 _VISION = ("vision", "dual", "detector", "diffusion")
 FEWEST_EXPERTS = 4
 """Experts that a name may state with `E`; fewer are epochs."""
+_SHORT_SIGHTED = ("vision", "dual", "detector", "speech", "encoder")
+"""Kinds of models of which none reads millions of tokens."""
 _TEXT = ("encoder", "seq2seq", "llm", "gpt", "vlm")
 _ABOUT_DATA = frozenset(["ablation", "ablations"])
 """Words for models that compare data sets."""
@@ -47,8 +49,8 @@ def _parameters(scene: Scene, place: int, segment: Segment) -> None:
         decide(segment, "dataset", text)
         return
     if text.endswith("m") and any(other.category == "parameters" for other in scene.segments[:place]):
-        if "." in text:
-            decide(segment, "identifier", text)
+        if "." in text or scene.any_domain(*_SHORT_SIGHTED):
+            decide(segment, "identifier", text)  # `TinyCLIP-ViT-8M-16-Text-3M`
         else:
             decide(segment, "context", context_length(text))  # `Qwen2.5-7B-Instruct-1M`
         return

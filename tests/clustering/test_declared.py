@@ -231,6 +231,28 @@ def test_quantization_dialects(key: str, raw: dict[str, Any], method: str, bits:
     assert (found["method"], found["bits"]) == (method, bits)
 
 
+def test_settings_that_mlx_writes_twice_are_read_once() -> None:
+    twice = {"group_size": 64, "bits": 8}
+    assert values({"quantization": twice, "quantization_config": twice})["quantization"]["bits"] == 8
+    other = {"quantization": twice, "quantization_config": {"bits": 4, "group_size": 64}}
+    assert "quantization" not in values(other)
+
+
+@pytest.mark.parametrize(
+    ("config", "net"),
+    [
+        ({"architecture": "vit_base_patch16_224", "num_features": 768}, "vit_base_patch16_224"),
+        ({"architecture": "resnet50", "pretrained_cfg": {"tag": "a1_in1k"}}, "resnet50"),
+        ({"architecture": "resnet50"}, None),
+        ({"architecture": ["resnet50"], "num_features": 2048}, None),
+        ({"model_type": "timm_wrapper", "architecture": "resnet50", "num_features": 2048}, None),
+        ({"architectures": ["ResNetModel"], "architecture": "resnet50", "num_features": 2048}, None),
+    ],
+)
+def test_the_net_of_timm_needs_a_key_of_timm(config: dict[str, Any], net: str | None) -> None:
+    assert values(config).get("timm_architecture") == net
+
+
 def test_unknown_quantization_is_a_note_not_a_guess() -> None:
     result = read_config({"quantization_config": {"mystery": 4}})
     assert not [fact for fact in result.facts if fact.kind == "quantization"]

@@ -223,3 +223,57 @@ def test_words_that_their_neighbours_decide(name, word, category, value):
     found = next(part for part in parse_name(name).components if part.text == word)
     assert found.category == category
     assert value is None or found.value == value
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("a/mpnet_pretrain_10_L-12", [12]),
+        ("a/minilm-6-L-v2", [6]),
+        ("a/bert_uncased_L-6_H-768", [6]),
+        ("a/tiny-6_L-768", [6]),
+        ("a/xlmr-12L", [12]),
+    ],
+)
+def test_a_number_before_a_letter_with_a_number_of_its_own_is_no_depth(name, layers):
+    assert claims(name, "layers") == layers
+
+
+@pytest.mark.parametrize(
+    ("name", "context"),
+    [
+        ("a/Qwen2.5-7B-Instruct-1M", [1_000_000]),
+        ("a/TinyCLIP-ViT-8M-16-Text-3M-YFCC15M", []),
+        ("a/bert-110M-biomed-5M", []),
+    ],
+)
+def test_millions_behind_a_count_are_tokens_where_a_model_reads_so_many(name, context):
+    assert claims(name, "context") == context
+
+
+@pytest.mark.parametrize(("name", "adapters"), [("a/turbo-LoRA", ["lora"]), ("a/turbo", []), ("a/loran-turbo", [])])
+def test_a_method_behind_an_ordinary_word_is_still_an_adapter(name, adapters):
+    assert claims(name, "adapter") == adapters
+
+
+@pytest.mark.parametrize(
+    ("name", "families"),
+    [
+        ("org/falcon-instruct", ["falcon"]),
+        ("org/opt-finetuned", ["opt"]),
+        ("org/bloom-sft", ["bloom"]),
+        ("org/opt-out", []),
+        ("org/bloom-filter", []),
+        ("org/falcon-eye", []),
+    ],
+)
+def test_ordinary_words_are_families_beside_words_of_training(name, families):
+    assert claims(name, "family") == families
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("a/blip-vqa-capfilt-large", []), ("a/blip-vqa-large", ["large"]), ("a/capfilt-blip-base", ["base"])],
+)
+def test_the_size_of_a_recipe_is_not_the_model_s(name, sizes):
+    assert claims(name, "size") == sizes

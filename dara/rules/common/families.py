@@ -202,6 +202,10 @@ def _gathered(subject: Subject) -> FamilyEvidence:
         # What GGUF calls `llama` may be any family with that graph: it makes a claim true, and contradicts none.
         stated = facts.declared("gguf_architecture")
         class_family = squash(str(stated.value)) if stated is not None else ""
+    net = facts.declared("timm_architecture") if not declared and not class_family else None
+    timm = _timm_families(str(net.value)) if net is not None else ()
+    if timm:
+        declared_name, declared, declared_fact = timm[0], squash(timm[0]), net
     identification = subject.identification
     # A graph built from config.json repeats the configuration: it tells twins, it does not bear witness.
     own_graph = subject.listing is not None
@@ -224,14 +228,40 @@ def _gathered(subject: Subject) -> FamilyEvidence:
         class_family=class_family,
         measured=top,
         measured_set=frozenset(seen),
-        components=sub_families(subject.config) | parts,
-        known=known,
+        components=sub_families(subject.config) | parts | _also(timm, twins),
+        known=known and not timm,  # timm's layouts of a family are its own: they are not compared with the weights
         recognised=known or bool({declared, class_family} & lexicon_families().keys()),
         declared_twins=frozenset({declared, *twins} - {""}),
         abstained=identification.reason or "the graph resembles no known family"
         if own_graph and identification is not None and not identification.family
         else "",
     )
+
+
+@lru_cache(maxsize=1024)
+def _timm_families(net: str) -> tuple[str, ...]:
+    """Families of one of timm's nets (`vit_large_patch14_clip_336`: vit, clip), read as its packages' names are.
+
+    The family itself stands first; empty where the words state none.
+    """
+    from naming import parse_name
+    from naming.errors import NameRefused
+
+    try:
+        parsed = parse_name(f"timm/{net}.in1k")
+    except NameRefused:
+        return ()
+    claims = [claim for claim in parsed.claims if claim.kind in ("family", "backbone")]
+    names: dict[str, None] = {}
+    for claim in claims:
+        own = claim.value.get("family") if isinstance(claim.value, Mapping) else claim.value
+        names.update(dict.fromkeys(str(name) for name in (own, *claim.accepts) if name))
+    return tuple(name for name in names if squash(name) not in words("containers"))
+
+
+def _also(timm: tuple[str, ...], twins: set[str]) -> frozenset[str]:
+    """What else a timm net may be called: every reading of its words, and families with such a graph."""
+    return frozenset({squash(name) for name in timm} | twins) if timm else frozenset()
 
 
 def _part_families(subject: Subject) -> frozenset[str]:

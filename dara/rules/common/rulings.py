@@ -80,7 +80,7 @@ def rule_on(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> RuledCl
         sure = evidence.measured is not None and evidence.measured.score >= SURE
         if evidence.agree is False and not shown and sure:
             return RuledClaim(claim, Ruling.DISPUTED, best, "config.json and the weights name different families")
-        if spelled_twin(claim, evidence) or _spells_shorter_twin(claim, evidence):
+        if spelled_twin(claim, evidence) or _spells_shorter_twin(claim, evidence, subject):
             return RuledClaim(replace(claim, modality="stated"), Ruling.SIBLING, best)
         return RuledClaim(claim, Ruling.HELD, best)
     if accept & evidence.components:
@@ -129,13 +129,15 @@ def spelled_twin(claim: Claim, evidence: FamilyEvidence) -> str:
     return max((name for name in finer if name in text), key=len, default="")
 
 
-def _spells_shorter_twin(claim: Claim, evidence: FamilyEvidence) -> bool:
+def _spells_shorter_twin(claim: Claim, evidence: FamilyEvidence, subject: Subject) -> bool:
     """Whether a fused word of several readings ends with one twin to the letter, and the other is declared.
 
     `daT5` may be said of every T5, yet a reader of that word loads T5 and not the MT5 that is there. Where the longer
     name stands in the word (`afri-mt5`) nothing is wrong, nor where the word is a method's (`sbert`), which has more
-    readings than two.
+    readings than two, or where the words together spell what is declared (`speecht5_hifigan`).
     """
+    if subject.parsed is not None and evidence.declared in squash(subject.parsed.repo):
+        return False
     text, value = squash(claim.text), squash(str(claim.value))
     return (
         claim.modality == "ambiguous"
