@@ -20,6 +20,11 @@ EXACT = 1 - 1e-6
 IN_ORDER = 0.9
 """Order agreement from which the stored order is taken for definition order, and then used against other templates."""
 
+FITTED = {"structure": (0, 1, 2, 5, 6, 8, 9), "both": (0, 5, 6, 10, 11, 12, 13)}
+"""Numbers of the features that each channel's curve has weights for; the others have weight 0."""
+_MANY_SIZES = 10.0
+"""Agreement of table sizes that is full: two or three sizes that few families have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -35,6 +40,18 @@ class Evidence:
     """Different shapes in the package: a graph of five is soon explained, one of twenty is not by chance."""
     complete: bool = False
     """Whether the family explains every name and shape, in whatever layout (`clustering.family.unions`)."""
+    kinds: float = 0.0
+    """Share of the kinds of tensors that package and template have in common; 0 with names."""
+    sizes: float = 0.0
+    """Agreement of table sizes with the library's defaults, by rarity; 0 with names."""
+    told: float = 0.0
+    """Agreement of the names, 0 to 1, whether or not the family explains them all."""
+    confirmed: bool = False
+    """Whether shapes that are explained completely are confirmed by their order, or by names that are nobody else's."""
+    steady: float = 0.0
+    """Where the names are wholly explained, the share of them that is the family's own and stands as it always did."""
+    roots: float = 0.0
+    """Agreement of the first components of names that are wholly explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +66,9 @@ def features(evidence: Evidence) -> NDArray[np.float64]:
     """What the curve is fitted over, each 0 to 1, more speaking for the answer.
 
     (1, nothing unexplained, digits of the overlap, names, digits of the names, shapes, stored in definition order,
-    nothing unexplained by names and shapes together). An index of an earlier version has weights for the first few.
+    nothing unexplained by names and shapes together; kinds, table sizes, digits of the names told, nothing unexplained
+    and that confirmed, steady, roots). An index of an earlier version has weights for the first few; a channel is
+    fitted over its own (`FITTED`).
     """
     return np.array(_features(evidence))
 
@@ -65,13 +84,27 @@ def _features(evidence: Evidence) -> tuple[float, ...]:
         min(1.0, log2(1 + evidence.shapes) / 6),
         float(evidence.order >= IN_ORDER),
         float(evidence.complete or evidence.overlap >= EXACT),
+        evidence.kinds,
+        min(1.0, evidence.sizes / _MANY_SIZES),
+        -log10(max(1e-2, 1.0 - evidence.told)) / 2,
+        float(evidence.confirmed),
+        evidence.steady,
+        evidence.roots,
     )
 
 
-def fit_logistic(outcomes: Sequence[Outcome], *, ridge: float = 1e-2, steps: int = 50) -> list[float]:
+def fit_logistic(
+    outcomes: Sequence[Outcome], channel: str | None = None, *, ridge: float = 1e-2, steps: int = 50
+) -> list[float]:
     """Weights of P(right) = 1 / (1 + exp(-w . features)), by Newton's method with a small ridge.
 
     Right and wrong outcomes weigh equally in sum: how often unknown families occur in the wild is not known.
+
+    Args:
+        outcomes: what happened.
+        channel: whose features have weights (`FITTED`); all without one.
+        ridge: strength of the pull towards 0.
+        steps: of Newton's method.
     """
     matrix = np.array([features(o.evidence) for o in outcomes])
     wanted = np.array([o.right for o in outcomes], dtype=float)
@@ -79,6 +112,8 @@ def fit_logistic(outcomes: Sequence[Outcome], *, ridge: float = 1e-2, steps: int
     negative = max(1.0, len(wanted) - wanted.sum())
     mass = np.where(wanted > 0, 0.5 / positive, 0.5 / negative) * len(wanted)
     free = np.ones(matrix.shape[1], dtype=bool)
+    if channel is not None:
+        free[[number for number in range(len(free)) if number not in FITTED[channel]]] = False
     while True:
         weights = _newton(matrix[:, free], wanted, mass, ridge, steps)
         result = np.zeros(matrix.shape[1])

@@ -30,6 +30,11 @@ _ORDER_SLACK = 0.03
 _WHOLE, _ROOTS = 0.75, 0.2
 """What it is worth for the names, in the order of the candidates, that a family's union explains them all, and that the
 first components agree too: less than that a layout of the corpus has just these names, which is 1."""
+SAME_NAMES = 0.999
+"""Agreement from which names are the same (it is a quotient of floats)."""
+MOSTLY_OWN = 0.9
+"""Share of tensors under a family's own names from which these confirm what shapes explain; a renamed head is less than
+the rest, and a renamed kind of layer more."""
 _COMPLETE = 0.7
 """The same for the probability; siblings that were left out are often explained by each other's unions."""
 _EXACT_BONUS = 0.2
@@ -57,15 +62,47 @@ class Candidate:
     """How fully the family explains the package by names and shapes together, whichever of its layouts it is."""
     roots: float = 0.0
     """Agreement of the first components of the names, 0 to 1; asked for only where `whole` is high."""
+    kinds: float = 0.0
+    """Share of the kinds of tensors that package and template have in common; of the first candidates only."""
+    own: float = 0.0
+    """Share of the tensors under the family's own names; of the first candidates only, and where it decides."""
+    steady: float = 0.0
+    """Share of the names that stand as they always stood in the family; of the same."""
+
+    @property
+    def explained(self) -> bool:
+        """Whether a template has exactly these shapes."""
+        return self.fit is not None and self.fit.overlap >= EXACT
+
+    @property
+    def in_full_order(self) -> bool:
+        """Whether it has them in the order in which they are stored, which does not happen by accident."""
+        return self.fit is not None and self.fit.overlap >= EXACT and self.fit.order >= IN_ORDER
+
+    @property
+    def named(self) -> bool:
+        """Whether the names are wholly explained: by a layout that has just these, or by the union."""
+        return self.whole >= EXACT or self.names >= SAME_NAMES
 
     def evidence(self, channel: str) -> Evidence:
         """What the calibration looks at."""
         overlap, order = (self.fit.overlap, self.fit.order) if self.fit is not None else (0.0, 0.0)
         if channel == "structure":
-            return Evidence(overlap, 0.0, order, self.shapes)
+            return Evidence(overlap, 0.0, order, self.shapes, kinds=self.kinds, sizes=self.exact)
         complete = self.whole >= EXACT
-        names = max(self.names, _COMPLETE * self.roots) if complete else self.names
-        return Evidence(overlap, names, order, self.shapes, complete)
+        confirmed = self.in_full_order or (self.explained and self.own >= MOSTLY_OWN)
+        return Evidence(
+            overlap,
+            max(self.names, _COMPLETE * self.roots) if complete else self.names,
+            order,
+            self.shapes,
+            complete,
+            told=self.names,
+            confirmed=confirmed,
+            # a layout with just these tensors and names needs no habits
+            steady=(1.0 if confirmed else self.steady * self.own) if self.named else 0.0,
+            roots=self.roots if complete else 0.0,
+        )
 
 
 def nearest(ranked: list[Candidate]) -> str:
@@ -106,6 +143,22 @@ def same_graph(one: Candidate, other: Candidate) -> bool:
     if one.fit is None or other.fit is None or min(one.fit.overlap, other.fit.overlap) < EXACT:
         return False
     return max(one.fit.order, other.fit.order) < IN_ORDER or abs(one.fit.order - other.fit.order) <= _ORDER_SLACK
+
+
+def same_tensors(candidate: Candidate, *, ordered: bool, named: bool) -> bool:
+    """Whether a template of the candidate has exactly the package's tensors: the same graph, whatever it is called.
+
+    Args:
+        candidate: the answer.
+        ordered: the package keeps the order of definition, so a template in another order is another graph.
+        named: names are looked at. Where they are the template's too, and in shapes that agree under each, then every
+            module has its counterpart, and the order in which a class happens to define them says nothing.
+    """
+    if candidate.fit is None or candidate.fit.overlap < EXACT:
+        return False
+    if candidate.fit.order >= IN_ORDER or not ordered:
+        return True
+    return named and candidate.names >= SAME_NAMES and candidate.whole >= EXACT
 
 
 def joint(candidate: Candidate) -> float:

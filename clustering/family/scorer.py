@@ -22,6 +22,7 @@ from clustering.family.retrieval import Retrieval
 from clustering.family.templates import Template
 from clustering.family.unify import Fit, Observed, unify
 from clustering.family.vocabulary import NameMatcher, tail
+from clustering.family.weighing import weighed, with_kinds
 from clustering.family.wholes import NO_FIT, Asked, Wholes
 from clustering.graphs.layers import Parameter, Parameters, fold_tied, parameters_of, roots_of
 from clustering.identity import FamilyMatch, Identification
@@ -145,8 +146,8 @@ class FamilyScorer:
         if listing.names_only:
             return self._by_names(asked.names)
         structural = self._structural(asked.observed)
-        both = self._both(asked, structural)
-        return self._answer(self._rank_structure(asked.observed, structural), both)
+        both = self.wholes.weighed(self._both(asked, structural), asked)
+        return self._answer(self._weighed(self._rank_structure(asked.observed, structural), asked.observed), both)
 
     def architecture_class(self, listing: TensorListing) -> tuple[str, ...]:
         """Class names that fit the listing, best first."""
@@ -179,21 +180,26 @@ class FamilyScorer:
         left_out = self._family_number.get(without) if without is not None else None
         kept = [n for n in self._retrieve(observed) if self._families_of(n) - {left_out}]
         fits = self._with_siblings(self._fits(kept, observed), observed)
-        names = self._name_scores(columns.star_set | roots)
-        if left_out is not None:
-            names = np.where(self.index.layout_family == left_out, np.float32(0), names)
-        both = self._both(Asked(columns, roots, observed, names, left_out), fits)
-        return (
-            [c for c in self._rank_structure(observed, fits) if c.family != without],
-            [c for c in both if c.family != without],
-        )
+        asked = self._named(columns, roots, observed, left_out)
+        both = self._both(asked, fits)
+        alone = [c for c in self._rank_structure(observed, fits) if c.family != without]
+        return self._weighed(alone, observed), self.wholes.weighed([c for c in both if c.family != without], asked)
 
     # -- channels --------------------------------------------------------------------------------------------------
 
     def _asked(self, parameters: Sequence[Parameter]) -> Asked:
-        folded, roots = fold_tied(parameters), roots_of(parameters)
-        names = self._name_scores(folded.star_set | roots)
-        return Asked(folded, roots, Observed(folded), names)
+        folded = fold_tied(parameters)
+        return self._named(folded, roots_of(parameters), Observed(folded), None)
+
+    def _named(self, folded: Parameters, roots: frozenset[str], observed: Observed, without: int | None) -> Asked:
+        """What the names say; heads of somebody's own are left to the shapes."""
+        trunk = self.wholes.trunk(folded, without)
+        if len(trunk) < len(folded):
+            roots &= roots_of(trunk)
+        names = self._name_scores(trunk.star_set | roots)
+        if without is not None:
+            names = np.where(self.index.layout_family == without, np.float32(0), names)
+        return Asked(trunk, roots, observed, names, without)
 
     def _name_scores(self, stars: AbstractSet[str]) -> NDArray[np.float32]:
         full = self._matcher.scores(stars)
@@ -299,6 +305,11 @@ class FamilyScorer:
             for layout in self._layouts_of[number]
         ]
         return rank(found, lambda c: c.fit.overlap if c.fit is not None else 0.0)
+
+    def _weighed(self, ranked: list[Candidate], observed: Observed) -> list[Candidate]:
+        """The first candidates by shapes with the kinds of tensors that they have in common with the package."""
+        plans = self.index.layout_template
+        return weighed(ranked, lambda c: with_kinds(c, self._template(int(plans[c.layout]))[1], observed))
 
     def _both(self, asked: Asked, fits: dict[int, Fit]) -> list[Candidate]:
         fits, names, observed = dict(fits), asked.names, asked.observed

@@ -12,9 +12,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clustering.family.templates import Table, slots_of
 from clustering.graphs.layers import Parameter
@@ -59,6 +62,12 @@ class Union:
     layouts only what all models have, since what came with it may be an accident."""
     parts: tuple[str, ...] = ()
     """First components behind which models of unlike families were seen: `language_model`, `vision_tower` ..."""
+    widths: frozenset[int] = frozenset()
+    """Size variables that must agree: the widths of the residual streams. Others are asked about in `usual` alone."""
+    usual: Mapping[str, tuple[Dims, ...]] = field(default_factory=dict)
+    """The same shapes with every relation that held in the corpus, inner widths too (`steady`)."""
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """Names that occurred equally often in every model that had both share a number: once in each block, say."""
 
     def find(self, star: str) -> str | None:
         """The name under which the union knows a starred name: as it is, or behind a prefix."""
@@ -85,7 +94,8 @@ class Union:
         if not known or not total:
             return 0.0
         present = self._present({star for star, _, _ in known}, frozenset(parts))
-        return self._agreeing(known) / total * present * min(parts.values(), default=1.0)
+        agreeing = sum(number for _, _, number in self._agreeing(known, self.shapes))
+        return agreeing / total * present * min(parts.values(), default=1.0)
 
     def _present(self, there: AbstractSet[str], exchanged: AbstractSet[str]) -> float:
         """Share of the names that should be there; a tower or table that is left out as a whole counts little."""
@@ -96,14 +106,37 @@ class Union:
         whole = {star.partition(".")[0] for star in absent} - heads
         return len(there) / (len(there) + inside) * _LEFT_OUT ** len(whole)
 
-    def _agreeing(self, known: Sequence[tuple[str, Shape, int]]) -> int:
-        """Tensors whose shapes agree under one assignment of sizes, which the most frequent shapes settle first."""
+    def steady(self, held: Sequence[Held]) -> float:
+        """Share of the names that stand as they always stood in the corpus, 0 to 1; 0 where none is known.
+
+        A new layout of the family mostly keeps these habits, a family that merely uses the same names need not: where
+        every inner width follows the others, and one name occurs as often as another.
+        """
+        known = [(found, shape, number) for star, shape, number in held if (found := self.find(star)) is not None]
+        there = {star for star, _, _ in known}
+        if not there:
+            return 0.0
+        odd = {star for star, _, _ in known} - {star for star, _, _ in self._agreeing(known, self.usual)}
+        counts: Counter[str] = Counter()
+        for star, _, number in known:
+            counts[star] += number
+        mates: dict[int, Counter[int]] = defaultdict(Counter)
+        for star in there & self.counted.keys():
+            mates[self.counted[star]][counts[star]] += 1
+        most = {group: max(found, key=lambda n: (found[n], n)) for group, found in mates.items()}
+        odd |= {star for star in there & self.counted.keys() if counts[star] != most[self.counted[star]]}
+        return 1.0 - len(odd) / len(there)
+
+    def _agreeing(
+        self, known: Sequence[tuple[str, Shape, int]], shapes: Mapping[str, tuple[Dims, ...]]
+    ) -> list[tuple[str, Shape, int]]:
+        """Rows whose shapes agree under one assignment of sizes, which the most frequent shapes settle first."""
         sizes: list[int | None] = [None] * self.sizes
-        rows = sorted(known, key=lambda row: (len(self.shapes[row[0]]), -row[2], row[0], row[1]))
+        rows = sorted(known, key=lambda row: (len(shapes[row[0]]), -row[2], row[0], row[1]))
         for _ in range(_PASSES):
             votes: dict[int, Counter[int]] = defaultdict(Counter)
             for star, shape, number in rows:
-                options = [dims for dims in self.shapes[star] if _possible(dims, shape, sizes)]
+                options = [dims for dims in shapes[star] if _possible(dims, shape, sizes)]
                 if len(options) == 1:
                     for variable, value in _settled(options[0], shape, sizes):
                         votes[variable][value] += number
@@ -111,7 +144,7 @@ class Union:
                 break
             for variable, found in votes.items():
                 sizes[variable] = min(found, key=lambda value: (-found[value], value))
-        return sum(number for star, shape, number in rows if any(_possible(d, shape, sizes) for d in self.shapes[star]))
+        return [row for row in rows if any(_possible(dims, row[1], sizes) for dims in shapes[row[0]])]
 
 
 def _settled(dims: Dims, shape: Shape, sizes: Sequence[int | None]) -> Iterator[tuple[int, int]]:
@@ -175,21 +208,63 @@ def learn_union(models: Sequence[Sequence[Parameter]]) -> Union:
     exprs, sizes = express(columns, weights)
     kept = _widths([slot[0] for slot, _ in places], exprs, weights)
     # equal at one or two sizes only may be an accident: with the names known, nothing is lost by not insisting
-    exprs = [
-        e if _varied(c) and all(v in kept for v, _ in e.terms) else ANY for e, c in zip(exprs, columns, strict=True)
-    ]
+    exprs = [e if _varied(c) else ANY for e, c in zip(exprs, columns, strict=True)]
     dims: dict[tuple[str, int], list[Expr]] = {slot: [] for slot in slots}
     for (slot, _), expr in zip(places, exprs, strict=True):
         dims[slot].append(expr)
-    shapes: dict[str, tuple[Dims, ...]] = {}
+    usual: dict[str, tuple[Dims, ...]] = {}
     for (star, _), found in dims.items():
-        shapes[star] = tuple(dict.fromkeys((*shapes.get(star, ()), tuple(found))))
+        usual[star] = tuple(dict.fromkeys((*usual.get(star, ()), tuple(found))))
     patterns = sorted(set(presence.values()))
     numbers = {pattern: n for n, pattern in enumerate(patterns)}
     layouts = {frozenset(star for star, _ in table): number for number, table in enumerate(tables)}
     implied = tuple(tuple(_implied(a, patterns, layouts.values(), len(tables))) for a in patterns)
     kinds = {star: numbers[pattern] for star, pattern in presence.items()}
-    return Union(sizes, shapes, kinds, implied, _exchanged(layouts))
+    return Union(
+        sizes,
+        _loosened(usual, kept),
+        kinds,
+        implied,
+        _exchanged(layouts),
+        frozenset(kept),
+        usual,
+        _mates(tables, kinds),
+    )
+
+
+def _loosened(usual: Mapping[str, tuple[Dims, ...]], kept: AbstractSet[int]) -> dict[str, tuple[Dims, ...]]:
+    """The shapes with nothing insisted on but the kept variables."""
+    return {
+        star: tuple(
+            dict.fromkeys(tuple(e if all(v in kept for v, _ in e.terms) else ANY for e in dims) for dims in options)
+        )
+        for star, options in usual.items()
+    }
+
+
+def _mates(tables: Sequence[Table], names: Iterable[str]) -> dict[str, int]:
+    """Names of one stack that occurred equally often wherever both were, though not always the same number of times."""
+    columns: dict[str, list[int]] = {star: [0] * len(tables) for star in names}
+    for number, table in enumerate(tables):
+        for (star, _), (_, count) in table.items():
+            if star in columns:
+                columns[star][number] += count
+    groups: list[tuple[str, NDArray[np.int32], list[str]]] = []
+    counts = {star: np.array(column, dtype=np.int32) for star, column in columns.items() if "*" in star.split(".")}
+    for star, column in sorted(counts.items(), key=lambda item: (-int(np.count_nonzero(item[1])), item[0])):
+        stack = star.partition("*")[0]
+        for other, common, members in groups:
+            both = (column > 0) & (common > 0)
+            if other == stack and both.any() and bool((column[both] == common[both]).all()):
+                np.maximum(column, common, out=common)
+                members.append(star)
+                break
+        else:
+            groups.append((stack, column, [star]))
+    varied = [
+        members for _, common, members in groups if len(members) > 1 and len({*common.tolist(), 0}) > MIN_DISTINCT
+    ]
+    return {star: number for number, members in enumerate(varied) for star in members}
 
 
 def is_part(star: str) -> bool:
@@ -277,10 +352,12 @@ def encode_union(union: Union, numbers: Mapping[str, int]) -> bytes:
         return [e.const, *(n for term in e.terms for n in term)]
 
     rows = [
-        [numbers[star], union.kind[star], [[expr(d) for d in dims] for dims in union.shapes[star]]]
-        for star in sorted(union.shapes, key=numbers.__getitem__)
+        [numbers[star], union.kind[star], [[expr(d) for d in dims] for dims in union.usual[star]]]
+        for star in sorted(union.usual, key=numbers.__getitem__)
     ]
-    return json.dumps([union.sizes, rows, union.implied, union.parts], separators=(",", ":")).encode()
+    mates = [union.counted.get(star, -1) for star in sorted(union.usual, key=numbers.__getitem__)]
+    document = [union.sizes, rows, union.implied, union.parts, sorted(union.widths), mates]
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def decode_union(blob: bytes, names: Sequence[str]) -> Union:
@@ -291,7 +368,13 @@ def decode_union(blob: bytes, names: Sequence[str]) -> Union:
             return Expr(e)
         return Expr(e[0], tuple(zip(e[1::2], e[2::2], strict=True)))
 
-    sizes, rows, implied, parts = json.loads(blob)
-    shapes = {names[n]: tuple(tuple(expr(d) for d in dims) for dims in options) for n, _, options in rows}
+    sizes, rows, implied, parts, *further = json.loads(blob)
+    usual = {names[n]: tuple(tuple(expr(d) for d in dims) for dims in options) for n, _, options in rows}
     kinds = {names[n]: kind for n, kind, _ in rows}
-    return Union(sizes, shapes, kinds, tuple(tuple(row) for row in implied), tuple(parts))
+    # an index of an earlier version has no relations beyond the widths
+    widths, mates = further or (range(sizes), [-1] * len(rows))
+    counted = {names[row[0]]: mate for row, mate in zip(rows, mates, strict=True) if mate >= 0}
+    shapes = _loosened(usual, frozenset(widths))
+    return Union(
+        sizes, shapes, kinds, tuple(tuple(row) for row in implied), tuple(parts), frozenset(widths), usual, counted
+    )

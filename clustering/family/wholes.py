@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,12 +16,16 @@ from clustering.family.index import FamilyIndex
 from clustering.family.ranking import Candidate
 from clustering.family.unify import Fit, Observed
 from clustering.family.unions import Held, Union, decode_union, is_part
+from clustering.family.weighing import NOT_ASKED, names_of, weighed
 from clustering.graphs.layers import Parameter, Parameters
 
 MOST_ASKED, HEARD_FROM = 12, 0.8
 """Families that are asked, and how fully one must explain the package to be heard."""
 MOST_FOR_A_PART, MOST_BY_FRAME = 6, 6
 """Families that are asked about one part of a composite, and those asked because of what stands around its parts."""
+MOST_OF_A_HEAD, TRUNK = 8, 0.9
+"""Tensors behind a first component that may be a head of somebody's own, and the share of all that must stand behind
+the others."""
 MOST_ROWS = 5_000
 """Names and shapes of a package; more, and no union is asked. The largest omni models have 1,500."""
 _MODEL = 6
@@ -54,6 +58,44 @@ class Wholes:
         self._scores = scores
         self.union = lru_cache(maxsize=256)(self._decode)
         self._roots = lru_cache(maxsize=4096)(index.roots_of)
+
+    def trunk(self, parameters: Parameters, without: int | None) -> Parameters:
+        """The parameters without heads of somebody's own, which say nothing about the family.
+
+        That is a first component behind which only a few tensors stand, none under a name that any family has, while
+        nearly all of the package stands elsewhere.
+        """
+        behind: Counter[str] = Counter()
+        stars: dict[str, list[str]] = defaultdict(list)
+        for star, _, number in parameters.kinds:
+            head = star.partition(".")[0]
+            behind[head] += number
+            stars[head].append(star)
+        few = {head: stars[head] for head, number in behind.items() if number <= MOST_OF_A_HEAD}
+        known = self._known((star for found in few.values() for star in found), without)
+        own = {head for head, found in few.items() if known.isdisjoint(found)}
+        if not own or sum(behind[head] for head in own) > (1 - TRUNK) * len(parameters):
+            return parameters
+        return Parameters.of([p for p in parameters if p.star.partition(".")[0] not in own])
+
+    def _known(self, stars: Iterable[str], without: int | None) -> frozenset[str]:
+        """The starred names that are names of any family but one left out, as they are or behind a prefix."""
+        spelled: list[tuple[str, str]] = []
+        for star in sorted(set(stars)):
+            rest = star.partition(".")[2]
+            spelled += [(star, star), (star, rest)] if "." in rest else [(star, star)]  # `weight` alone is anybody's
+        numbers = self._index.star_names.numbers([name for _, name in spelled])
+        return frozenset(
+            star
+            for (star, _), number in zip(spelled, numbers, strict=True)
+            if number >= 0 and (without is None or self._elsewhere(number, without))
+        )
+
+    def _elsewhere(self, number: int, family: int) -> bool:
+        """Whether another family has a name."""
+        held = self._index.stars
+        layouts = held.rows[held.starts[number] : held.starts[number + 1]]
+        return bool((self._index.layout_family[layouts] != family).any())
 
     def _decode(self, family: int) -> Union | None:
         unions = self._index.unions
@@ -146,6 +188,28 @@ class Wholes:
             return candidate
         own = self._roots(candidate.layout)
         return replace(candidate, whole=whole, roots=len(own & roots) / max(1, len(own | roots)))
+
+    def weighed(self, ranked: Sequence[Candidate], asked: Asked) -> list[Candidate]:
+        """The candidates, the first of them with how far the names are their family's own, and stand as always.
+
+        Asked for only where it decides (`Candidate.evidence`): what has just these tensors in this order needs no
+        habits, and where neither shapes nor names are wholly explained there are none to speak of.
+        """
+        held = counted(asked.parameters)
+        names: dict[int, tuple[float, float]] = {}
+        known: list[frozenset[str]] = []  # looked up where it is needed
+
+        def weigh(candidate: Candidate) -> Candidate:
+            if candidate.in_full_order or not (candidate.explained or candidate.named):
+                return candidate
+            family = int(self._index.layout_family[candidate.layout])
+            if family not in names:
+                known[:] = known or [self._known((star for star, _, _ in held), asked.without)]
+                names[family] = names_of(self.union(family), held, known[0]) if len(held) <= MOST_ROWS else NOT_ASKED
+            own, steady = names[family]
+            return replace(candidate, own=own, steady=steady)
+
+        return weighed(ranked, weigh)
 
 
 def counted(parameters: Sequence[Parameter]) -> list[Held]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,91 @@ def test_relations_seen_at_one_size_only_are_not_insisted_on() -> None:
     union = learn_union(models)
     assert all(dim == ANY for options in union.shapes.values() for dims in options for dim in dims)
     assert union.explained(counted(folded(plain(96, 352, 1500)))) == pytest.approx(1.0)
+
+
+def steady(scorer: FamilyScorer, family: str, rows: Rows) -> float:
+    """Share of the names that stand as they always stood in the family."""
+    union = scorer.wholes.union(scorer.index.families.index(family))
+    assert union is not None
+    return union.steady(counted(folded(rows)))
+
+
+def test_a_new_size_and_a_new_mixture_keep_the_habits_of_the_family(scorer: FamilyScorer) -> None:
+    assert steady(scorer, "plain", plain(160, 416, 1234, 7)) == 1.0
+    assert steady(scorer, "hybrid", hybrid(160, 416, 1234, frozenset(OPTIONS))) == 1.0
+
+
+def test_inner_widths_that_never_were_are_odd_though_the_union_explains_them(scorer: FamilyScorer) -> None:
+    """As many rows up as columns down in the corpus, and not here: a union insists on the residual stream alone."""
+    rows = [
+        (name, (shape[0] + 8, shape[1])) if name.endswith("dense.up.weight") else (name, shape)
+        for name, shape in hybrid(160, 416, 1234, frozenset({"norms"}))
+    ]
+    assert whole(scorer, "hybrid", iter(rows)) == pytest.approx(1.0)
+    assert 0.5 < steady(scorer, "hybrid", iter(rows)) < 1.0
+
+
+def test_a_name_in_one_block_that_was_always_in_every_block_is_odd() -> None:
+    models = [folded(plain(*size, layers=n)) for n, size in enumerate(SIZES, 3)]
+    union = learn_union(models)
+    rows = [
+        row for row in plain(160, 416, 1234, 6) if "norm" not in row[0] or ".layers." not in row[0] or ".0." in row[0]
+    ]
+    held, complete = counted(folded(iter(rows))), counted(folded(plain(160, 416, 1234, 6)))
+    assert union.explained(held) == union.explained(complete) == pytest.approx(1.0)
+    assert union.steady(complete) == 1.0
+    assert 0.5 < union.steady(held) < 1.0
+
+
+def test_habits_of_names_that_nobody_knows(scorer: FamilyScorer) -> None:
+    assert steady(scorer, "plain", iter([("t0", (4, 8)), ("t1", (9,))])) == 0.0
+
+
+@given(st.permutations(range(len(SIZES))))
+@settings(max_examples=10, deadline=None)
+def test_what_the_corpus_holds_is_steady_in_whatever_order_it_was_learnt(order: list[int]) -> None:
+    models = [folded(plain(*SIZES[n], layers=n + 2)) for n in order]
+    union = learn_union(models)
+    assert all(union.steady(counted(model)) == 1.0 for model in models)
+
+
+def test_a_union_of_before_says_no_more_than_it_did(scorer: FamilyScorer) -> None:
+    """Relations of inner widths and counts were not stored; what was stored means the same."""
+    numbers = {name: number for number, name in enumerate(scorer.index.star_names)}
+    union = scorer.wholes.union(0)
+    assert union is not None
+    now = json.loads(encode_union(replace(union, usual=union.shapes), numbers))
+    before = decode_union(json.dumps(now[:4]).encode(), scorer.index.star_names)
+    assert before.shapes == union.shapes
+    assert not before.counted
+    held = counted(folded(plain(160, 416, 1234)))
+    assert before.explained(held) == union.explained(held)
+
+
+def headed(names: list[str]) -> Rows:
+    yield from hybrid(160, 416, 1234, frozenset(OPTIONS), 5)
+    for name in names:
+        yield name, (5, 160)
+
+
+@pytest.mark.parametrize("names", [["my_probe.weight"], ["probe.0.weight", "probe.2.weight"]])
+def test_a_head_of_somebodys_own_says_nothing_about_the_family(scorer: FamilyScorer, names: list[str]) -> None:
+    bare, more = folded(headed([])), folded(headed(names))
+    assert len(more) > len(bare)
+    assert scorer.wholes.trunk(more, None) == bare
+    (first, *_) = scorer.ranked(more, frozenset({"^model", "^my_probe"}))[1]
+    assert first.family == "hybrid"
+    assert first.whole == pytest.approx(1.0)
+
+
+def test_what_is_no_head_of_somebodys_own_stays(scorer: FamilyScorer) -> None:
+    """A name of another family, many tensors, a package in a spelling of its own."""
+    known = folded(headed(["model.embed_tokens.weight.twice", "tower.norm.weight"]))
+    assert scorer.wholes.trunk(known, None) == known
+    many = folded(headed([f"probe.{n}.weight" for n in range(9)]))
+    assert scorer.wholes.trunk(many, None) == many
+    numbered = folded((f"t{n}", shape) for n, (_, shape) in enumerate(headed([])))
+    assert scorer.wholes.trunk(numbered, None) == numbered
 
 
 def test_fits_hear_the_union(scorer: FamilyScorer) -> None:

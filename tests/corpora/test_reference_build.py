@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from clustering.family.learn import Example, example
 from clustering.tensors import Tensor, TensorListing
 from corpora.reference import build as build_module
 from corpora.reference.build import main as build_index
-from corpora.reference.build_calibration import LAYOUT_VARIANTS, _withheld_variants
+from corpora.reference.build_calibration import LAYOUT_VARIANTS, _withheld_variants, trade_off
 from corpora.reference.combinations import Move, _combinations, _merged
 from corpora.reference.further import _recorded
 from corpora.reference.records import Encoder, ReferenceModel, raw_file
@@ -67,6 +68,30 @@ def test_one_variant_of_a_family_is_withheld_and_never_the_default() -> None:
     assert set(kept) == {"plain", "normed"}
     assert all(variant in WIDTHS and variant != "library" for variant in kept.values())
     assert kept == _withheld_variants(examples()[::-1]), "the order of the records plays no part"
+
+
+def test_an_unseen_layout_is_a_mixture_of_options_where_the_family_has_any() -> None:
+    """An option that is withheld is one that the corpus never saw; packages rather mix options that it has seen."""
+    families = [f"family{n}" for n in range(64)]
+    made = [replace(item, family=family) for family in families for item in examples() if item.family == "plain"]
+    mixed = [*made, *(replace(made[0], family=family, variant="combined:bias&depth") for family in families)]
+    without, kept = _withheld_variants(made), _withheld_variants(mixed)
+    turned = {family for family, variant in without.items() if variant == "flag:bias"}
+    assert 0 < len(turned) < len(families) / 3
+    assert {family for family, variant in kept.items() if variant == "combined:bias&depth"} == turned
+    assert {family: kept[family] for family in families if family not in turned} == {
+        family: without[family] for family in families if family not in turned
+    }
+
+
+def test_more_withheld_is_more_honest() -> None:
+    known = [(0.01 * n, 0, True) for n in range(1, 101)]
+    left_out = [(0.004 * n, 1, n % 5 == 0) for n in range(1, 101)]
+    points = trade_off([*known, *left_out])
+    assert points == sorted(points)
+    assert all(withheld <= 0.05 for withheld, _ in points)
+    assert points[0][1] >= 0.2, "the same graph elsewhere is honest at any threshold"
+    assert trade_off([]) == trade_off(known) == []
 
 
 def test_a_family_in_one_size_is_not_withheld() -> None:
