@@ -13,6 +13,8 @@ from clustering.family.stored import Vector, narrow
 
 _SMALL_NUMBERS = 1 << 16
 """What two bytes can tell apart."""
+_AT_ONCE = 1 << 15
+"""Entries that are added up together, to bound the memory of a question."""
 _STEPS = 255
 """A weight is kept in one byte, as its share of the greatest weight of its number."""
 
@@ -82,8 +84,16 @@ class Inverted:
 
     def sums(self, query: Sequence[tuple[int, float]]) -> NDArray[np.float64]:
         """Sum over a query's (number, factor) of factor times weight, float (rows,)."""
-        if not query:
-            return np.zeros(self.length)
+        total = np.zeros(self.length)
+        held, begin = 0, 0
+        for place, (number, _) in enumerate(query):
+            held += int(self.starts[number + 1] - self.starts[number])
+            if held > _AT_ONCE or place + 1 == len(query):
+                total += self._sums(query[begin : place + 1])
+                held, begin = 0, place + 1
+        return total
+
+    def _sums(self, query: Sequence[tuple[int, float]]) -> NDArray[np.float64]:
         spans = [slice(self.starts[number], self.starts[number + 1]) for number, _ in query]
         factors = np.array([factor for _, factor in query])
         if self.greatest is not None:

@@ -168,7 +168,7 @@ def roots_of(parameters: Sequence[Parameter]) -> frozenset[str]:
     columns = Parameters.of(parameters)
     patterns = columns.patterns
     roots: set[str] = set()
-    for number in np.unique(patterns.of).tolist():
+    for number in sorted(set(patterns.of.tolist())):
         begin = _unwrapped(patterns.texts[number][0])
         if "." in begin or "/" in begin:  # the first component is the same in all of them
             roots.add(_root(begin))

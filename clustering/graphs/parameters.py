@@ -98,7 +98,7 @@ class Parameters(Sequence[Parameter]):
     @cached_property
     def star_set(self) -> frozenset[str]:
         """All starred names."""
-        return frozenset(self.stars[number] for number in np.unique(self.star_of).tolist())
+        return frozenset(self.stars[number] for number in set(self.star_of.tolist()))
 
     @cached_property
     def kinds(self) -> list[tuple[str, Shape, int]]:

@@ -93,7 +93,7 @@ class _Packing:
             return
         self._find_companions()
         alike = self._last_of * np.int64(len(columns.dtypes)) + columns.dtype_of
-        for kind in np.unique(alike).tolist():
+        for kind in sorted(set(alike.tolist())):
             last, dtype = divmod(kind, len(columns.dtypes))
             schemes = _schemes_of(self._lasts[last], self._type(columns.dtypes[dtype]))
             rows = np.flatnonzero(alike == kind) if schemes else np.zeros(0, dtype=np.int64)
@@ -138,7 +138,7 @@ class _Packing:
             code = np.where(companions < 0, 0, self._kinds[companions] + 1)
             alike = np.unique(alike * (int(code.max(initial=0)) + 1) + code, return_inverse=True)[1]
         left: list[NDArray[np.int64]] = [np.setdiff1d(rows, asked)]
-        for kind in np.unique(alike).tolist():
+        for kind in sorted(set(alike.tolist())):
             places = np.flatnonzero(alike == kind)
             left += self._unpack_alike(scheme, asked[places], {end: found[places] for end, found in parts.items()})
         return np.sort(np.concatenate(left))
