@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from clustering.facts import Facts
 from clustering.identity import Fingerprint, Identification, Part
@@ -14,6 +14,8 @@ from naming.records import Claim, ParsedName
 if TYPE_CHECKING:
     from corpora.card import ModelCard
     from corpora.package import HubMetadata
+
+Computed = TypeVar("Computed")
 
 
 class Kinship(Protocol):
@@ -48,14 +50,23 @@ class Subject:
     """Paths inside the package, sorted."""
     hub: HubMetadata | None = None
     """What the hub says of the package (tags, pipeline_tag, library_name ...); None for a package on disk."""
-    derived: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
-    """What rules worked out from the files, whatever the name, kept so that it is worked out once. A changed copy
-    starts empty, but for one made by `under`."""
+    _computed: dict[Callable[[Subject], Any], Any] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    def computed(self, value: Callable[[Subject], Computed]) -> Computed:
+        """`value` of this package whatever its name, worked out once.
+
+        The function is given the package without a name, so that every name of it (`under`) may share the answer. A
+        copy that was changed in anything else works it out anew.
+        """
+        if value not in self._computed:
+            self._computed[value] = value(self.under(None))
+        found: Computed = self._computed[value]
+        return found
 
     def under(self, parsed: ParsedName | None) -> Subject:
-        """The same package under another name; what was worked out from its files is shared."""
+        """The same package under another name; what was computed from its files is shared."""
         named = replace(self, parsed=parsed)
-        object.__setattr__(named, "derived", self.derived)  # a field of a frozen class that no constructor takes
+        object.__setattr__(named, "_computed", self._computed)  # a field of a frozen class that no constructor takes
         return named
 
     def claims(self, kind: str) -> tuple[Claim, ...]:

@@ -32,6 +32,7 @@ from clustering.measured.inputs import (
 from clustering.measured.stacks import layers_of, stack_facts
 from clustering.parts.backbones import backbone_part
 from clustering.parts.decompose import decompose
+from clustering.parts.wording import dimensions
 from clustering.tensors import TensorListing
 
 
@@ -193,7 +194,7 @@ def _stack_facts(listing: TensorListing, towers: Towers, config: Mapping[str, An
 
 def _shapes_of(name: str, part: Part) -> str:
     """What was measured of a part, in words."""
-    detail = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in part.detail.items())
+    detail = dimensions(part)
     return f"shapes of the {name}: {detail}" if detail else f"shapes of the {name}"
 
 

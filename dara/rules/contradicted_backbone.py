@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clustering.facts import Fact
-from clustering.identity import Part
+from clustering.parts.wording import dimensions
 from clustering.text import escape
 from dara.findings import Confidence, Evidence, Finding, Outcome, Severity
 from dara.rules.common.families import squash
@@ -28,6 +28,8 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Where configurations keep the family of each part."""
 
+_FEW: Final = 4
+"""Dimensions that a finding shows: they tell a variant."""
 _SIZES: Final = {"t": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge", "g": "giant"}
 
 
@@ -150,22 +152,11 @@ def parts_in(subject: Subject, role: str) -> tuple[_Seen, ...]:
     for part in subject.parts:
         if part.role in _ROLES[role] and part.family:
             source = "tensor shapes" if own_graph else "graph built from config.json"
-            seen.append(_Seen(squash(part.family), _variant(part.variant), own_graph, source, _dimensions(part)))
+            told = dimensions(part, _FEW)
+            detail = f", {told}" if told else ""
+            seen.append(_Seen(squash(part.family), _variant(part.variant), own_graph, source, detail))
     for key in _KEYS[role]:
         inner = (subject.config or {}).get(key)
         if isinstance(inner, Mapping) and isinstance(inner.get("model_type"), str):
             seen.append(_Seen(squash(inner["model_type"]), "", False, f"config.json: {key}.model_type"))
     return tuple(seen)
-
-
-def _dimensions(part: Part) -> str:
-    """The few numbers that tell a variant: `, depths [2, 2, 6, 2]`."""
-    shown = {
-        key: value
-        for key, value in part.detail.items()
-        if isinstance(value, int | list | tuple) and value and value is not True
-    }
-    return "".join(
-        f", {escape(str(key)).replace('_', ' ')} {escape(str(list(value) if isinstance(value, tuple) else value))[:60]}"
-        for key, value in list(shown.items())[:4]
-    )

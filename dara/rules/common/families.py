@@ -180,10 +180,7 @@ def _with_stem(model_type: str) -> set[str]:
 
 def gather(subject: Subject) -> FamilyEvidence:
     """Everything a package says and shows about its family, worked out once for each subject."""
-    found = subject.derived.get("family")
-    if not isinstance(found, FamilyEvidence):
-        found = subject.derived["family"] = _gathered(subject)
-    return found
+    return subject.computed(_gathered)
 
 
 def _gathered(subject: Subject) -> FamilyEvidence:
