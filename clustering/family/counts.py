@@ -41,15 +41,19 @@ def solve_depths(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[f
 
 
 def _solved(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float, ...]]) -> tuple[float, ...]:
-    """Solves the parts of a system one by one."""
+    """Solves the parts of a system one by one, for what each variable is beyond its least value of 1.
+
+    Where variables are not determined, that prefers few blocks of each kind to none of one and many of another.
+    """
     solution = [1.0] * depths
     alone: dict[int, list[tuple[int, float]]] = {}
     joined: list[Row] = []
     for wanted, terms in rows:
+        beyond = wanted - sum([factor for _, factor in terms])
         if len(terms) == 1:
-            alone.setdefault(terms[0][0], []).append((terms[0][1], wanted))
+            alone.setdefault(terms[0][0], []).append((terms[0][1], beyond))
         else:
-            joined.append((wanted, terms))
+            joined.append((beyond, terms))
     for variables, together in _parts(joined):
         for variable in variables:
             together += [(wanted, ((variable, factor),)) for factor, wanted in alone.pop(variable, ())]
@@ -61,7 +65,7 @@ def _solved(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float,
         if found is None:
             found = remembered[key] = _several(key, len(variables))
         for variable, value in zip(variables, found, strict=True):
-            solution[variable] = max(1.0, value)
+            solution[variable] = 1.0 + max(0.0, value)
     for variable, points in alone.items():
         value = points[0][1] / points[0][0]
         if len(points) > 1 and any(wanted != factor * value for factor, wanted in points):
@@ -70,7 +74,7 @@ def _solved(rows: Sequence[Row], depths: int, remembered: dict[Any, tuple[float,
             if known is None:
                 known = remembered[one] = (_single(one),)
             value = known[0]
-        solution[variable] = max(1.0, value)
+        solution[variable] = 1.0 + max(0.0, value)
     return tuple(solution)
 
 

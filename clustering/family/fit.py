@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from clustering.family.calibrate import EXACT
 from clustering.family.scorer import FamilyScorer
-from clustering.family.unify import Observed, plan, unify
+from clustering.family.unify import Observed, better, could_be_exact, plan, unify
 from clustering.family.vocabulary import NameMatcher
 from clustering.family.wholes import counted
 from clustering.graphs.layers import fold_tied, parameters_of, roots_of
@@ -66,7 +66,11 @@ def family_fits(scorer: FamilyScorer, listing: TensorListing, families: tuple[st
 
 def _overlap(scorer: FamilyScorer, number: int, observed: Observed) -> float:
     template = scorer.template(number)
-    return unify(template, plan(template), observed).overlap
+    prepared = plan(template)
+    fit = unify(template, prepared, observed)
+    if fit.overlap < EXACT and could_be_exact(prepared, observed):
+        fit = better(template, prepared, observed, fit)
+    return fit.overlap
 
 
 @lru_cache(maxsize=2)

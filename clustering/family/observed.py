@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from typing import Any, Final
 
 import numpy as np
@@ -32,8 +33,8 @@ class Observed:
     """The multiset of shapes of one package; remembers what each pattern is in it."""
 
     __slots__ = (
-        "_places", "_readings", "by_axis", "by_rank", "counts", "depths", "follows", "index", "ranks", "shapes",
-        "shares", "total",
+        "_adjacent", "_places", "_readings", "by_axis", "by_rank", "counts", "depths", "follows", "index", "ranks",
+        "shapes", "shares", "total",
     )  # fmt: skip
 
     def __init__(self, sequence: Sequence[Shape] | Parameters) -> None:
@@ -59,8 +60,25 @@ class Observed:
         self.follows: dict[tuple[int, int], float] = _follows(numbers, kept)
         self.depths: dict[Any, tuple[float, ...]] = {}
         """Solved systems of counts (`clustering.family.counts`)."""
+        self._adjacent: dict[tuple[int, int], tuple[float, float, float]] = {}
         self._readings: dict[Pattern, dict[Any, Reading]] = {}
         self._places: dict[Pattern, dict[Any, int]] = {}
+
+    def adjacent(self, pair: tuple[int, int]) -> tuple[float, float, float] | None:
+        """How often the second of two shapes follows the first; None for a number that is no shape's.
+
+        Returns:
+            Its share of all adjacent pairs, the share to be expected in random order, and the probability that it
+            then occurs at all.
+        """
+        known = self._adjacent.get(pair)
+        if known is None:
+            if max(pair) >= len(self.shapes):
+                return None
+            by_chance = self.shares[pair[0]] * self.shares[pair[1]]
+            somewhere = 1.0 - exp(-by_chance * (self.total - 1))
+            known = self._adjacent[pair] = (self.follows.get(pair, 0.0), by_chance, somewhere)
+        return known
 
     def readings(self, pattern: Pattern) -> dict[Any, Reading]:
         """What is known about a pattern, by the values of its variables (`Step.known`)."""

@@ -73,8 +73,10 @@ class Plan:
     """Numbers of the groups in the order in which they are matched."""
     counts: tuple[Count, ...]
     """Per group the constant and the (depth variable, factor) of its count."""
-    tables: tuple[tuple[int, int, tuple[int, ...]], ...]
-    """(group, its only table variable, groups that have this variable)."""
+    having: tuple[tuple[int, ...], ...]
+    """Per size variable the groups that have it."""
+    tables: tuple[int, ...]
+    """Size variables of tables, ascending (`Template.tables`)."""
     pairs: float
     """Share of all adjacent pairs that `Template.follows` lists."""
     ranks: dict[int, float]
@@ -109,16 +111,10 @@ def prepare(group: Group, usual: Sequence[int]) -> Step:
 def plan(template: Template) -> Plan:
     """Prepares a template."""
     groups = tuple(prepare(group, template.usual) for group in template.groups)
-    tables = template.tables()
-    having: dict[int, list[int]] = {}
+    having: list[list[int]] = [[] for _ in range(template.sizes)]
     for number, step in enumerate(groups):
         for variable in step.variables:
-            having.setdefault(variable, []).append(number)
-    settled: list[tuple[int, int, tuple[int, ...]]] = []
-    for number, step in enumerate(groups):
-        fresh = [variable for variable in step.variables if variable in tables]
-        if len(fresh) == 1:
-            settled.append((number, fresh[0], tuple(having[fresh[0]])))
+            having[variable].append(number)
     whole = 0.0
     for _, _, share in template.follows:
         whole += share
@@ -129,7 +125,8 @@ def plan(template: Template) -> Plan:
         groups,
         _matching_order(groups, having),
         tuple((group.count.const, group.count.terms) for group in template.groups),
-        tuple(settled),
+        tuple(tuple(numbers) for numbers in having),
+        tuple(sorted(template.tables())),
         whole,
         ranks,
         frozenset(
@@ -141,7 +138,7 @@ def plan(template: Template) -> Plan:
     )
 
 
-def _matching_order(groups: Sequence[Step], having: dict[int, list[int]]) -> tuple[int, ...]:
+def _matching_order(groups: Sequence[Step], having: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """Few new variables first, heavy first."""
     new = [len(step.variables) for step in groups]
     costs = [count or _START for count in new]

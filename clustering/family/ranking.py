@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from clustering.family.calibrate import EXACT, IN_ORDER, Evidence
-from clustering.family.unify import Fit
+from clustering.family.judge import Fit
 
 CONVINCING, CONVINCING_NAMES = 0.97, 0.6
 """Agreement from which a channel alone would have given the answer (reported as the deciding channel)."""

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from clustering.family.calibrate import EXACT, probability
 from clustering.family.index import FamilyIndex, decode_template
+from clustering.family.judge import Fit
 from clustering.family.plans import Plan, plan
 from clustering.family.ranking import Candidate, deciding_channel, joint, nearest, rank, same_graph, why
 from clustering.family.retrieval import Retrieval
 from clustering.family.templates import Template
-from clustering.family.unify import Fit, Observed, unify
+from clustering.family.unify import Observed, better, could_be_exact, unify
 from clustering.family.vocabulary import NameMatcher, tail
 from clustering.family.weighing import weighed, with_kinds
 from clustering.family.wholes import NO_FIT, Asked, Wholes
@@ -57,6 +58,8 @@ ALMOST = 0.9
 MOST_LOOKS = 60
 """Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one
 (all that are nearly as good as the best, to a limit). Beside an exact one, only those from ALMOST on."""
+SETTLED, SETTLED_FROM = 4, 0.6
+"""Templates that are bettered step by step, the best first, and the overlap from which, where none is exact."""
 _SHOWN = 5
 
 
@@ -245,7 +248,7 @@ class FamilyScorer:
             template
             for family in near
             for template in self._templates_of.get(family, ())
-            if template not in fits and _could_be_exact(self._template(template)[1], observed)
+            if template not in fits and could_be_exact(self._template(template)[1], observed)
         ]
         return fits | self._fits(siblings[:MOST_SIBLINGS], observed)
 
@@ -257,7 +260,7 @@ class FamilyScorer:
         fits: dict[int, Fit] = {}
         for place, number in enumerate(numbers):
             template, prepared, _ = self._template(number)
-            if best >= EXACT and place >= AT_ONCE and not _could_be_exact(prepared, observed):
+            if best >= EXACT and place >= AT_ONCE and not could_be_exact(prepared, observed):
                 continue
             if _rank_distance(prepared, observed) > MAX_RANK_DISTANCE:
                 continue
@@ -268,9 +271,15 @@ class FamilyScorer:
         near = sum(fits[n].overlap > best - NEARLY for n in again)
         for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
             template, prepared, _ = self._template(number)
-            if best >= EXACT and not _could_be_exact(prepared, observed):
+            if best >= EXACT and not could_be_exact(prepared, observed):
                 continue
             fits[number] = max(fits[number], unify(template, prepared, observed), key=lambda f: (f.overlap, f.order))
+        floor = ALMOST if max((fit.overlap for fit in fits.values()), default=best) >= EXACT else SETTLED_FROM
+        unsettled = [n for n in again if fits[n].overlap < EXACT and could_be_exact(self._template(n)[1], observed)]
+        for number in sorted(unsettled, key=lambda n: -fits[n].overlap)[:SETTLED]:
+            if fits[number].overlap >= floor:
+                template, prepared, _ = self._template(number)
+                fits[number] = better(template, prepared, observed, fits[number])
         return fits
 
     def _exact_sizes(self, layout: int, fit: Fit) -> float:
@@ -376,15 +385,6 @@ class FamilyScorer:
         if not joint or self._chance(both[0], "both") < self._limit("both"):
             return Identification((), alone, "none", reason=nearest(both))
         return Identification(joint, alone, deciding_channel(both[0]), reason=why(both))
-
-
-def _could_be_exact(plan: Plan, observed: Observed) -> bool:
-    """Necessary for an exact explanation: groups enough, and each finds its rank and its constants."""
-    return (
-        len(plan.groups) >= len(observed.shapes)
-        and plan.ranks.keys() == observed.by_rank.keys()
-        and plan.constants <= observed.by_axis.keys()
-    )
 
 
 def _rank_distance(plan: Plan, observed: Observed) -> float:

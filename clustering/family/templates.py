@@ -92,7 +92,7 @@ def _soften(exprs: list[Expr], count: int) -> tuple[list[Expr], int, dict[int, i
 def learn(
     variants: Sequence[Sequence[Parameter]], siblings: Sequence[Sequence[Parameter]] = ()
 ) -> list[tuple[Template, tuple[Slot, ...], tuple[int, ...]]]:
-    """Templates of one class, one per distinct set of slots.
+    """Templates of one class, one per distinct set of slots and ranks.
 
     Args:
         variants: the class's parameters at several sizes, the library's default first.
@@ -104,9 +104,9 @@ def learn(
     """
     tables = [slots_of(v) for v in variants]
     others = [_with_short_names(slots_of(s)) for s in siblings]
-    layouts: dict[frozenset[Slot], list[int]] = {}
-    for number, table in enumerate(tables):
-        layouts.setdefault(frozenset(table), []).append(number)
+    layouts: dict[frozenset[tuple[Slot, int]], list[int]] = {}
+    for number, table in enumerate(tables):  # a matrix and a convolution of kernel 1 are different layouts
+        layouts.setdefault(frozenset((slot, len(shape)) for slot, (shape, _) in table.items()), []).append(number)
     return [(*_template(tables, members, variants, others), tuple(members)) for members in layouts.values()]
 
 

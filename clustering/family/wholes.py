@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from clustering.family.calibrate import EXACT
 from clustering.family.index import FamilyIndex
+from clustering.family.judge import Fit
 from clustering.family.ranking import Candidate
-from clustering.family.unify import Fit, Observed
+from clustering.family.unify import Observed
 from clustering.family.unions import Held, Union, decode_union, is_part
 from clustering.family.weighing import NOT_ASKED, names_of, weighed
 from clustering.graphs.layers import Parameter, Parameters

@@ -9,10 +9,10 @@ import pytest
 
 from clustering.family.learn import example, learn_index
 from clustering.family.plans import plan
-from clustering.family.scorer import FamilyScorer, _could_be_exact
+from clustering.family.scorer import FamilyScorer
 from clustering.family.templates import learn
 from clustering.family.tokens import TOWER_VIEW, shape_tokens
-from clustering.family.unify import Observed
+from clustering.family.unify import Observed, could_be_exact
 from clustering.graphs.layers import fold_tied, parameters_of
 from clustering.tensors import Tensor, TensorListing
 
@@ -60,10 +60,10 @@ def test_what_could_be_exact_never_leaves_out_what_is() -> None:
     sizes = [(512, 384, (4, 6)), (640, 256, (3, 5)), (768, 320, (5, 2)), (256, 448, (6, 3))]
     variants = [fold_tied(parameters_of(listing(two_towers(*size)))) for size in sizes]
     ((template, _, _),) = learn(variants)
-    assert _could_be_exact(plan(template), shown(two_towers(1024, 704, (24, 12))))
-    assert not _could_be_exact(plan(template), shown(list(tower("text", 1024, 24)))), "no images"
+    assert could_be_exact(plan(template), shown(two_towers(1024, 704, (24, 12))))
+    assert not could_be_exact(plan(template), shown(list(tower("text", 1024, 24)))), "no images"
     more = [*two_towers(1024, 704, (24, 12)), *((f"odd.{n}", (n, 77)) for n in range(100, 120))]
-    assert not _could_be_exact(plan(template), shown(more)), "more shapes than groups"
+    assert not could_be_exact(plan(template), shown(more)), "more shapes than groups"
 
 
 @pytest.fixture(scope="module")

@@ -117,23 +117,7 @@ def plain_unify(template: Template, seen: Shapes, beam: int) -> Fit:
             best.setdefault(state.sizes, state)
         states = list(best.values())[:beam]
     fits = [plain_judge(template, s.sizes, seen) for s in states[: 6 if beam >= BEAM else 1]]
-    found = max(fits, key=lambda fit: (fit.overlap, fit.order))
-    if beam < BEAM or not 0.94 < found.overlap < 1 - 1e-4:
-        return found
-    tables = template.tables()
-    for group in template.groups:
-        fresh = sorted({v for d in group.dims for v, _ in d.terms} & tables)
-        if len(fresh) != 1:
-            continue
-        opened = tuple(None if v == fresh[0] else size for v, size in enumerate(found.sizes))
-        trials = [
-            solve(group.dims, seen.shapes[n], opened) for n in seen.matching([d.value(opened) for d in group.dims])
-        ]
-        for trial in [tuple(t) for t in trials if t is not None][:12]:
-            fit = plain_judge(template, trial, seen)
-            if fit.overlap > found.overlap:
-                found = fit
-    return found
+    return max(fits, key=lambda fit: (fit.overlap, fit.order))
 
 
 def plain_place(group: Group, sizes: Sizes, seen: Shapes) -> tuple[int | None, bool]:
@@ -175,9 +159,13 @@ def plain_order_agreement(template: Template, places: Sequence[int | None], seen
     if not whole or not seen.follows:
         return 0.0
     pairs = [(places[a], places[b], share) for a, b, share in template.follows]
-    forward = sum(share for a, b, share in pairs if (a, b) in seen.follows)
-    backward = sum(share for pair, share in seen.follows.items() if pair in {(a, b) for a, b, _ in pairs})
-    return (forward / whole + backward) / 2
+    there = [(a, b, share) for a, b, share in pairs if a is not None and b is not None]
+    forward = sum(share for a, b, share in there if (a, b) in seen.follows)
+    backward = sum(share for pair, share in seen.follows.items() if pair in {(a, b) for a, b, _ in there})
+    drawn = {(a, b): seen.counts[a] * seen.counts[b] / seen.total**2 for a, b, _ in there}
+    somewhere = sum(share * (1 - np.exp(-drawn[a, b] * (seen.total - 1))) for a, b, share in there)
+    agreement, chance = (forward / whole + backward) / 2, (somewhere / whole + sum(drawn.values())) / 2
+    return max(0.0, (agreement - chance) / (1 - chance)) if chance < 0.95 else 0.0
 
 
 def plain_depths(template: Template, places: Sequence[int | None], seen: Shapes) -> NDArray[np.float64]:
@@ -193,9 +181,10 @@ def plain_depths(template: Template, places: Sequence[int | None], seen: Shapes)
 
 
 def reweighted(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """All depth variables at once."""
+    """All depth variables at once, for what each is beyond 1."""
     if not matrix.shape[1]:
         return np.zeros(0)
+    wanted = wanted - matrix.sum(axis=1)
     solution = not_negative(matrix, wanted)
     for _ in range(3):
         residue = np.abs(wanted - matrix @ solution)
@@ -203,7 +192,7 @@ def reweighted(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDAr
             break
         weights = 1.0 / np.sqrt(np.maximum(residue, 0.1))
         solution = not_negative(matrix * weights[:, None], wanted * weights)
-    return np.maximum(solution, 1.0)
+    return 1.0 + np.maximum(solution, 0.0)
 
 
 def not_negative(matrix: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -273,6 +262,9 @@ def test_the_search_is_the_plain_one(data: st.DataObject) -> None:
     observed = Observed(shapes)
     for beam in (NARROW, BEAM):
         wanted, found = plain_unify(template, Shapes.of(shapes), beam), unify(template, plan(template), observed, beam)
+        if beam == BEAM and 0.94 < wanted.overlap < 1 - 1e-4:
+            assert found.overlap >= wanted.overlap - 1e-6, "tables are settled then, which never makes it worse"
+            continue
         assert found.overlap == pytest.approx(wanted.overlap, abs=1e-6)
         # halves may be rounded either way
         assert (found.unexplained, found.missing) == pytest.approx((wanted.unexplained, wanted.missing), abs=1)
