@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import repeat
 from math import prod
 from typing import Any
 
@@ -110,9 +111,10 @@ class _Packing:
         for number, last in enumerate(self._lasts):
             for end in _ends_of(last):
                 rows = self._ending(end, np.flatnonzero(self._last_of == number))
-                layers = [names[row][: -len(end)] for row in rows]
-                for layer in layers:
-                    known.setdefault(layer, len(known))
+                size = -len(end)
+                layers = [names[row][:size] for row in rows]
+                fresh = [layer for layer in dict.fromkeys(layers) if layer not in known]
+                known.update(zip(fresh, range(len(known), len(known) + len(fresh)), strict=True))
                 found.append((end, rows, np.fromiter(map(known.__getitem__, layers), np.int64, len(layers))))
         for end, rows, numbers in found:
             of_layer = self._companions.setdefault(end, np.full(len(known) + 1, -1, dtype=np.int64))
@@ -130,8 +132,8 @@ class _Packing:
         names, size = self._columns.names, len(scheme.trigger)
         named = self._ending(scheme.trigger, rows)
         asked = np.array(named, dtype=np.int64)
-        known = self._layers
-        layers = np.array([known.get(names[row][:-size], -1) for row in named], dtype=np.int64)
+        own = [names[row][:-size] for row in named]
+        layers = np.fromiter(map(self._layers.get, own, repeat(-1)), np.int64, len(own))
         parts = {end: self._companions[end][layers] for end in scheme.companions if end in self._companions}
         alike = self._kinds[asked]
         for companions in parts.values():
