@@ -7,7 +7,7 @@ from clustering.text import escape
 
 _LONGEST_VALUE = 60
 """Characters of one value: the stages of any published net fit."""
-_NOTHING = ("", [], ())
+_NOTHING: tuple[object, ...] = ("", [], ())
 
 
 def dimensions(part: Part, most: int | None = None) -> str:

@@ -31,6 +31,8 @@ _OF_CODE = frozenset(["codegen"])
 """Families of code models, whose `-nl` is trained on natural language, not on Dutch."""
 _MISTAKEN: Mapping[str, frozenset[str]] = {"sv": _OF_SPEAKERS, "nl": _OF_CODE}
 """Codes that stand for something else in the names of some families."""
+_VARIETIES: Mapping[str, frozenset[str]] = {"ar": frozenset(["msa", "ca", "da"])}
+"""Language -> its varieties whose abbreviations are other languages' codes (modern standard, classical, dialectal)."""
 _BETWEEN = frozenset(["to", "2", "and"])
 _LARGE = "lg"
 """Luganda, or large: behind a family whose sizes are abbreviated."""
@@ -81,6 +83,12 @@ def _is_mistaken(scene: Scene, place: int, key: str) -> bool:
     if scene.category(place - 1) == "dataset" and scene.segments[place - 1].value in _TASKS_OF:
         return True
     if key in _MISTAKEN and any(other.role and other.value in _MISTAKEN[key] for other in scene.segments):
+        return True
+    if key == "st" and scene.any_domain("speech") and scene.could_be(place - 1, "language"):
+        return True  # `s2t-small-mustc-en-de-st`: speech translation
+    if not scene.translation and any(
+        key in _VARIETIES.get(str(entry.value), ()) for other in scene.segments[:place] for entry in other.entries
+    ):
         return True
     return key == _LARGE and not scene.translation and scene.category(place - 1) == "architecture"
 

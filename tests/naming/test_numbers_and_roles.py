@@ -277,3 +277,18 @@ def test_ordinary_words_are_families_beside_words_of_training(name, families):
 )
 def test_the_size_of_a_recipe_is_not_the_model_s(name, sizes):
     assert claims(name, "size") == sizes
+
+
+@pytest.mark.parametrize(
+    ("name", "languages"),
+    [
+        ("a/bert-base-arabic-camelbert-msa", ["ar"]),
+        ("a/bert-base-arabic-camelbert-ca", ["ar"]),
+        ("a/opus-mt-ar-ca", ["ar", "ca"]),
+        ("a/roberta-base-ca", ["ca"]),
+        ("a/s2t-small-mustc-en-de-st", ["en", "de"]),
+        ("a/opus-mt-en-st", ["en", "st"]),
+    ],
+)
+def test_varieties_and_tasks_that_are_other_languages_codes(name, languages):
+    assert claims(name, "language") == languages
