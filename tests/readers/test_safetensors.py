@@ -170,3 +170,67 @@ def test_layers_torn_apart_by_their_types_are_put_together(read, safetensors_fil
 )
 def test_an_order_of_its_own_is_kept(read, safetensors_file, rows):
     assert names(read(SafetensorsReader, safetensors_file(rows))) == list(rows)
+
+
+METADATA = [
+    {},
+    {"format": "pt"},
+    {"a": "1", "b": "2", "c": "3"},
+    {"json": '{"steps": [1, 2], "nested": {"a": "}"}}'},
+    {"brace": "}", "comma": ",,,"},
+    {"dtype": "F32", "data_offsets": "none"},
+    {"shape": "a text"},
+]
+
+
+@pytest.mark.parametrize("metadata", METADATA)
+@pytest.mark.parametrize("place", ["first", "last", "spaced"])
+@pytest.mark.parametrize("name", ["a", "a,b", "a{b", 'a"b', "é.0"])
+def test_metadata_and_names_of_any_text(read, metadata, place, name):
+    tensors = {name: entry(), "t,": entry((), 16, 20)}
+    header = {**tensors, "__metadata__": metadata} if place == "last" else {"__metadata__": metadata, **tensors}
+    text = json.dumps(header, separators=None if place == "spaced" else (",", ":")).encode() + b"   "
+    listing = read(SafetensorsReader, framed(text, bytes(20)))
+    assert listing.metadata == metadata
+    assert [(t.name, t.shape, t.nbytes, t.storage) for t in listing.tensors] == [
+        (name, (2, 2), 16, "w#0:16"),
+        ("t,", (), 4, "w#16:20"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        # as many commas and braces as a sound header has, or nearly
+        (b'{"a":{"dtype":"F32","extra":1,"data_offsets":[0,4]}}', ("not described",)),
+        (b'{"a":{"dtype":"F32","shape":[],"shape":[],"data_offsets":[0,4]}}', ("twice",)),
+        (b'{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"data_offsets":[0,4]}}', ("twice",)),
+        (b'{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+         ("a twice",)),
+        (b'{"__metadata__":{"a":"1"},"__metadata__":{"a":"1"},"t":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+         ("__metadata__ twice",)),
+        (b'{"__metadata__":{"a":"1","a":"2"},"t":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', ("a twice",)),
+        (b'{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}', ("1.0",)),
+        (b'{"a":{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}}', ("1.0",)),
+        (b'{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}', ("larger than any model",)),
+        (b'{"a":{"dtype":"F32","shape":[],"data_offsets":[0,99999999999999999999]}}', ("needs 4 bytes",)),
+        (b'{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4,8]}}', ("no data_offsets",)),
+        (b'{"a":{"dtype":"F32","shape":[],"data_offsets":[null,4]}}', ("no data_offsets",)),
+        (b'{"a":null}', ("not described",)),
+        (b'{"__metadata__":null,"t":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', ("__metadata__",)),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_plain_header_is_refused(read, text, words):
+    refused(read, framed(text, bytes(4)), *words)
+
+
+def test_a_header_of_many_tensors_is_read_in_the_order_of_names(read):
+    names = [f"layers.{n}.w" for n in range(40)]
+    wide = {name: entry((), 4 * n, 4 * n + 4) for n, name in enumerate(sorted(names))}
+    narrow = {f"{name}_scale": entry((), 160 + n, 161 + n, "U8") for n, name in enumerate(sorted(names))}
+    listing = read(SafetensorsReader, framed(json.dumps({**wide, **narrow}).encode(), bytes(200)))
+    found = [tensor.name for tensor in listing.tensors]
+    assert found == sorted([*wide, *narrow])
+    assert {t.name: t.storage for t in listing.tensors}[
+        "layers.39.w"
+    ] == f"w#{4 * sorted(names).index('layers.39.w')}:" + str(4 * sorted(names).index("layers.39.w") + 4)
