@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
+from clustering.family.judge import Fit
+from clustering.family.observed import Observed
 from clustering.family.plans import Plan
 from clustering.family.ranking import Candidate
-from clustering.family.unify import Fit, Observed
 from clustering.family.unions import Held, Union
 
 MOST_FAMILIES, MOST_CLASSES = 5, 6

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from clustering.family.calibrate import FITTED, Evidence, Outcome, features, fit_logistic
+from clustering.family.judge import Fit
 from clustering.family.ranking import Candidate, same_tensors
 from clustering.family.templates import learn
-from clustering.family.unify import Fit, Observed, plan, unify
+from clustering.family.unify import Observed, plan, unify
 from clustering.family.unions import Held, learn_union
 from clustering.family.weighing import (
     MOST_CLASSES,
