@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from clustering.facts import Fact
 from clustering.text import escape
@@ -15,6 +15,10 @@ from dara.rules.contradicted_backbone import parts_in
 from dara.rules.interface import Rule
 from dara.subject import Subject
 from naming.records import Claim
+
+_LETTERS: Final = {"ti": "tiny", "t": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge", "g": "giant"}
+_SEEING: Final = ("vision", "dual")
+"""Kinds of families whose publishers write one letter for the word (`dinov3-vitl16`); elsewhere it is a brand's."""
 
 
 class ContradictedSize(Rule):
@@ -70,9 +74,13 @@ class ContradictedSize(Rule):
 
     def _judge(self, subject: Subject, claim: Claim, family: str) -> Outcome:
         from clustering.parts.variants import variant_dims, variant_of
+        from naming.domains import domain_of
 
         word = size_word(claim)
         rows = variant_dims(family, word) if family and word else ()
+        if not rows and domain_of(family) in _SEEING and word in _LETTERS:
+            word = _LETTERS[word]
+            rows = variant_dims(family, word)
         if not rows:
             return self.skipped(f"{quoted(claim.text)}: no published dimensions of a {word} {escape(family)}".rstrip())
         releases = [_compare(row, subject) for row in rows]

@@ -80,6 +80,16 @@ QWEN = {
     "vocab_size": 151936,
 }
 
+DINO = {
+    "model_type": "dinov3_vit",
+    "architectures": ["DINOv3ViTModel"],
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "patch_size": 16,
+}
+SMALL = {**XLMR, "num_hidden_layers": 12, "hidden_size": 384, "num_attention_heads": 12, "intermediate_size": 1536}
+
 
 def mlx(bits: int) -> dict[str, Any]:
     return {"group_size": 64, "bits": bits}
@@ -116,6 +126,8 @@ def accusations(name: str, config: dict[str, Any], *facts: Fact) -> set[str]:
         ("someone/vit_large_patch14_clip_336.openai_ft_in12k_in1k", VIT),
         ("someone/clip-flowers", VIT),
         ("someone/Qwen3-8B-8bit", EIGHT),
+        ("someone/dinov3-vitl16-pretrain-lvd1689m", DINO),
+        ("someone/embed-xlm-roberta-l", SMALL),
         ("someone/resnet-flowers", {"architecture": "resnet50"}),
         ("someone/bert-notes", {"architecture": "transformer", "num_features": 8}),
     ],
@@ -136,6 +148,7 @@ def test_truthful(name: str, config: dict[str, Any]) -> None:
         ("someone/vit_base_patch16_224.augreg2_in21k_ft_in1k", RESNET, "DAR101"),
         ("someone/resnet18.fb_swsl_ig1b_ft_in1k", VIT, "DAR101"),
         ("someone/Qwen3-8B-4bit", EIGHT, "DAR501"),
+        ("someone/dinov3-vits16-pretrain-lvd1689m", DINO, "DAR202"),
     ],
 )
 def test_wrong(name: str, config: dict[str, Any], code: str) -> None:
