@@ -16,7 +16,9 @@ same.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from clustering.family.calibrate import probability
 from clustering.family.ranking import Candidate, same_tensors
 from clustering.family.scorer import STRUCTURE_LIMIT, FamilyScorer
 from clustering.graphs.layers import fold_tied, parameters_of, roots_of
+from clustering.tensors import Tensor, TensorListing
 
 CHANNELS = {"both": "both channels", "structure": "structure alone"}
 _TORCH = find_spec("torch") is not None and find_spec("transformers") is not None
@@ -70,6 +73,27 @@ def left_out(report: Report, scorer: FamilyScorer, asked: Sequence[Asked], *, se
         report.add(section, share, *([built] if channel == "both" and _TORCH else []))
         stored = calibration[channel]
         report.note(section, _stored(title, stored.get("measured", {}), stored.get("curve", ())))
+    headed(report, scorer, asked, seed=seed)
+
+
+def headed(report: Report, scorer: FamilyScorer, asked: Sequence[Asked], *, seed: int = 0) -> None:
+    """Fills in how many known families are lost once somebody puts a head of their own onto a package."""
+    unknown = Share("a head of somebody's own: unknown", "at most 2 %")
+    right = Share("a head of somebody's own: right")
+    for package in one_of_each(asked, scorer, seed):
+        answer = scorer.identify(_with_head(package.listing)).family
+        family = str(package.model_type)
+        unknown.add(package.name, hit=not answer)
+        right.add(package.name, hit=bool(answer) and family in (answer[0].model_type, *answer[0].twins))
+    report.add("Packages with further tensors", right, unknown)
+
+
+def _with_head(listing: TensorListing) -> TensorListing:
+    """The listing with a linear layer that no family has, as wide as most of its vectors are long."""
+    vectors = Counter(tensor.shape for tensor in listing.tensors if len(tensor.shape) == 1)
+    ((width,),) = [shape for shape, _ in vectors.most_common(1)] or [(8,)]
+    head = (Tensor("regression_probe.weight", (5, width), "F32"), Tensor("regression_probe.bias", (5,), "F32"))
+    return replace(listing, tensors=(*listing.tensors, *head))
 
 
 def _same_when_built(package: Asked, first: Candidate | None) -> bool:
