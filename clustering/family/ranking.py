@@ -26,7 +26,7 @@ HEADS = (
 )
 """Heads that packages mostly declare, before rarer ones with the same tensors: a masked language model and the causal
 one of an encoder, a classifier and a multiple-choice head cannot be told apart by their weights."""
-_ORDER_SLACK = 0.03
+_ORDER_SLACK = 0.06
 _WHOLE, _ROOTS = 0.75, 0.2
 """What it is worth for the names, in the order of the candidates, that a family's union explains them all, and that the
 first components agree too: less than that a layout of the corpus has just these names, which is 1."""
