@@ -58,6 +58,9 @@ ALMOST = 0.9
 MOST_LOOKS = 60
 """Beam of the first look at every candidate; how near the best a template must be, and how many, for a second one
 (all that are nearly as good as the best, to a limit). Beside an exact one, only those from ALMOST on."""
+LIKELY = 12
+"""Templates that get a second look however the first one went, the most similar by tokens: a narrow beam may go astray
+in the very first step."""
 SETTLED, SETTLED_FROM = 4, 0.6
 """Templates that are bettered step by step, the best first, and the overlap from which, where none is exact."""
 _SHOWN = 5
@@ -269,7 +272,8 @@ class FamilyScorer:
         promising = ALMOST if best >= EXACT else best - PROMISING
         again = sorted((n for n in fits if promising < fits[n].overlap < EXACT), key=lambda n: -fits[n].overlap)
         near = sum(fits[n].overlap > best - NEARLY for n in again)
-        for number in again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))]:
+        likely = [n for n in numbers[:LIKELY] if n in fits and fits[n].overlap < EXACT]
+        for number in dict.fromkeys([*again[: min(MOST_LOOKS, max(SECOND_LOOKS, near))], *likely]):
             template, prepared, _ = self._template(number)
             if best >= EXACT and not could_be_exact(prepared, observed):
                 continue

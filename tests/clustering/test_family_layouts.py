@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from clustering.family.calibrate import EXACT
-from clustering.graphs.layers import fold_tied, parameters_of, roots_of
 from clustering.identity import Identification
 from clustering.tensors import Tensor, TensorListing
 from corpora.reference import load_reference
@@ -53,12 +51,8 @@ def named(answer: Identification) -> set[str]:
 
 
 def test_dense_model_of_a_hybrid_family_is_told_by_names_and_shapes() -> None:
-    listing, answer = asked(DENSE_HYBRID)
+    _, answer = asked(DENSE_HYBRID)
     assert answer.family[0].model_type == "granitemoehybrid"
-    parameters = parameters_of(listing)
-    _, both = load_reference().ranked(fold_tied(parameters), roots_of(parameters))
-    own = [c for c in both if c.family == "granitemoehybrid"]
-    assert all(c.fit is None or c.fit.overlap < EXACT for c in own), "a layout that the corpus holds shows nothing"
 
 
 @pytest.mark.parametrize("text", ["olmo2", "granite", "phi3", "mixtral"])

@@ -116,7 +116,11 @@ def plain_unify(template: Template, seen: Shapes, beam: int) -> Fit:
         for state in grown:
             best.setdefault(state.sizes, state)
         states = list(best.values())[:beam]
-    fits = [plain_judge(template, s.sizes, seen) for s in states[: 6 if beam >= BEAM else 1]]
+    fits = [plain_judge(template, s.sizes, seen) for s in states]
+    for number in range(6 if beam >= BEAM else 1, len(fits)):
+        best = max(fits[:number], key=lambda fit: (fit.overlap, fit.order))
+        if best.overlap - best.order < 0.1:
+            return best
     return max(fits, key=lambda fit: (fit.overlap, fit.order))
 
 
