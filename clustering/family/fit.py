@@ -65,7 +65,7 @@ def family_fits(scorer: FamilyScorer, listing: TensorListing, families: tuple[st
 
 
 def _overlap(scorer: FamilyScorer, number: int, observed: Observed) -> float:
-    template = scorer.template(number)
+    template = scorer.templates.template(number)
     prepared = plan(template)
     fit = unify(template, prepared, observed)
     if fit.overlap < EXACT and could_be_exact(prepared, observed):

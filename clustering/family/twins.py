@@ -75,13 +75,13 @@ def find_twins(scorer: FamilyScorer) -> dict[str, list[str]]:
     for family, number in _bases(scorer):
         owners[number].add(family)
     for number, families in sorted(owners.items()):
-        template = scorer.template(number)
+        template = scorer.templates.template(number)
         shapes = instance(template)
         if len(shapes) < _MIN_TENSORS:
             continue
         for family in families:  # a shared template needs no search to explain itself
             explains[family] |= families
-        for other, fit in scorer.explain(Observed(shapes), set(owners), _NEAR).items():
+        for other, fit in scorer.templates.nearest(Observed(shapes), set(owners), _NEAR).items():
             if fit.overlap >= EXACT:
                 for family in families:
                     explains[family] |= owners[other]
