@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property, lru_cache
-from operator import attrgetter
 
 import numpy as np
 
@@ -40,7 +39,7 @@ LIKELY = 12
 """Templates that get a second look however the first one went, the most similar by tokens: a narrow beam may go astray
 in the very first step."""
 SETTLED, SETTLED_FROM = 4, 0.6
-"""Templates that are bettered step by step, the best first, and the overlap from which, where none is exact."""
+"""Templates that are bettered step by step where none is exact, the best first, and the overlap from which."""
 
 
 class Templates:
@@ -136,9 +135,9 @@ class Templates:
             if best < EXACT or could_be_exact(prepared, observed):
                 wide = unify(template, prepared, observed)
                 fits[number] = max(fits[number], wide, key=lambda f: (f.overlap, f.order))
-        return fits | self._bettered(
-            {n: fits[n] for n in again}, observed, max(fits.values(), key=_overlap, default=None)
-        )
+        if max([best, *(fit.overlap for fit in fits.values())]) >= EXACT:
+            return fits
+        return fits | self._bettered({n: fits[n] for n in again}, observed)
 
     def _first_look(self, numbers: Sequence[int], observed: Observed, best: float) -> dict[int, Fit]:
         fits: dict[int, Fit] = {}
@@ -152,22 +151,18 @@ class Templates:
             best = max(best, fits[number].overlap)
         return fits
 
-    def _bettered(self, fits: dict[int, Fit], observed: Observed, best: Fit | None) -> dict[int, Fit]:
-        """The best fits that are not exact and could be, bettered step by step."""
-        floor = ALMOST if best is not None and best.overlap >= EXACT else SETTLED_FROM
+    def _bettered(self, fits: dict[int, Fit], observed: Observed) -> dict[int, Fit]:
+        """The best fits that could be exact, bettered step by step."""
         unsettled = [
             number
             for number, fit in fits.items()
-            if floor <= fit.overlap < EXACT and could_be_exact(self.prepared(number)[1], observed)
+            if fit.overlap >= SETTLED_FROM and could_be_exact(self.prepared(number)[1], observed)
         ]
         found: dict[int, Fit] = {}
         for number in sorted(unsettled, key=lambda n: -fits[n].overlap)[:SETTLED]:
             template, prepared, _ = self.prepared(number)
             found[number] = better(template, prepared, observed, fits[number])
         return found
-
-
-_overlap = attrgetter("overlap")
 
 
 def _rank_distance(plan: Plan, observed: Observed) -> float:
