@@ -46,7 +46,35 @@ def appearing(numbers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int6
     return first[order], counts[order]
 
 
-class Columns(Sequence[Tensor]):
+class Rows(Sequence[_T]):
+    """A sequence that makes its objects from columns when they are asked for; equal to any sequence of equal ones."""
+
+    def row(self, number: int) -> _T:
+        """The object of a row; numbers are not negative."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, row: int) -> _T: ...
+    @overload
+    def __getitem__(self, row: slice) -> tuple[_T, ...]: ...
+    def __getitem__(self, row: int | slice) -> _T | tuple[_T, ...]:
+        rows = range(len(self))[row]
+        return tuple(map(self.row, rows)) if isinstance(rows, range) else self.row(rows)
+
+    def __iter__(self) -> Iterator[_T]:
+        return map(self.row, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Sequence) and tuple(self) == tuple(other))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self)!r})"
+
+
+class Columns(Rows[Tensor]):
     """Tensors in stored order; immutable."""
 
     def __init__(
@@ -190,32 +218,14 @@ class Columns(Sequence[Tensor]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, row: int) -> Tensor: ...
-    @overload
-    def __getitem__(self, row: slice) -> tuple[Tensor, ...]: ...
-    def __getitem__(self, row: int | slice) -> Tensor | tuple[Tensor, ...]:
-        if isinstance(row, slice):
-            return tuple(self[n] for n in range(*row.indices(len(self))))
-        row = range(len(self))[row]
-        nbytes = int(self.nbytes[row])
+    def row(self, number: int) -> Tensor:
+        """One tensor; numbers are not negative."""
+        nbytes = int(self.nbytes[number])
         return Tensor(
-            self.names[row],
-            self.shapes[self.shape_of[row]],
-            self.dtypes[self.dtype_of[row]],
+            self.names[number],
+            self.shapes[self.shape_of[number]],
+            self.dtypes[self.dtype_of[number]],
             None if nbytes == _UNKNOWN else nbytes,
-            self.files[self.file_of[row]],
-            self.storage(row),
+            self.files[self.file_of[number]],
+            self.storage(number),
         )
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return map(self.__getitem__, range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Sequence) and tuple(self) == tuple(other))
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return f"Columns({list(self)!r})"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.columns import appearing
+from clustering.columns import Rows, appearing
 from clustering.patterns import Patterns, coded, patterns_of
 
 Shape = tuple[int, ...]
@@ -31,7 +31,7 @@ class Parameter:
     """Name as stored."""
 
 
-class Parameters(Sequence[Parameter]):
+class Parameters(Rows[Parameter]):
     """Parameters in an order; immutable."""
 
     def __init__(
@@ -112,24 +112,9 @@ class Parameters(Sequence[Parameter]):
     def __len__(self) -> int:
         return len(self.names)
 
-    @overload
-    def __getitem__(self, row: int) -> Parameter: ...
-    @overload
-    def __getitem__(self, row: slice) -> tuple[Parameter, ...]: ...
-    def __getitem__(self, row: int | slice) -> Parameter | tuple[Parameter, ...]:
-        if isinstance(row, slice):
-            return tuple(self[n] for n in range(*row.indices(len(self))))
-        indices = tuple(index for index in self.indices[row].tolist() if index >= 0)
-        return Parameter(self.stars[self.star_of[row]], indices, self.shapes[self.shape_of[row]], self.names[row])
-
-    def __iter__(self) -> Iterator[Parameter]:
-        return map(self.__getitem__, range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Sequence) and tuple(self) == tuple(other))
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return f"Parameters({list(self)!r})"
+    def row(self, number: int) -> Parameter:
+        """One parameter; numbers are not negative."""
+        indices = tuple(index for index in self.indices[number].tolist() if index >= 0)
+        return Parameter(
+            self.stars[self.star_of[number]], indices, self.shapes[self.shape_of[number]], self.names[number]
+        )
