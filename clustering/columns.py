@@ -47,7 +47,9 @@ def appearing(numbers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int6
 
 
 class Rows(Sequence[_T]):
-    """A sequence that makes its objects from columns when they are asked for; equal to any sequence of equal ones."""
+    """A sequence that makes its objects when they are asked for; equal to any sequence of equal ones."""
+
+    __slots__ = ()
 
     def row(self, number: int) -> _T:
         """The object of a row; numbers are not negative."""
@@ -74,7 +76,31 @@ class Rows(Sequence[_T]):
         return f"{type(self).__name__}({list(self)!r})"
 
 
-class Columns(Rows[Tensor]):
+class NamedRows(Rows[_T]):
+    """Rows with names, and what the names are made of."""
+
+    def __init__(self, names: Sequence[str], patterns: Patterns | None) -> None:
+        """Takes the names, and their patterns where they are known."""
+        self.names = names
+        if patterns is not None:
+            self.patterns = patterns
+
+    @cached_property
+    def patterns(self) -> Patterns:
+        """What the names are made of."""
+        return patterns_of(self.names)
+
+    def _taken(self, rows: NDArray[Any]) -> tuple[list[str], Patterns | None]:
+        """Names of some of the rows, and their patterns where those of all are known."""
+        names = self.names
+        known = self.patterns.take(rows) if "patterns" in self.__dict__ else None
+        return [names[row] for row in rows.tolist()], known
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Columns(NamedRows[Tensor]):
     """Tensors in stored order; immutable."""
 
     def __init__(
@@ -100,15 +126,13 @@ class Columns(Rows[Tensor]):
             storages: identities of the storages, where they are something else.
             patterns: of the names, where they are known.
         """
-        self.names = names
+        super().__init__(names, patterns)
         self.shapes, self.shape_of = shapes
         self.dtypes, self.dtype_of = dtypes
         self.files, self.file_of = files
         self.nbytes = nbytes
         self.begins = begins
         self.storages = storages
-        if patterns is not None:
-            self.patterns = patterns
 
     @classmethod
     def of(cls, tensors: Sequence[Tensor]) -> Columns:
@@ -139,24 +163,19 @@ class Columns(Rows[Tensor]):
             storages,
         )
 
-    @cached_property
-    def patterns(self) -> Patterns:
-        """What the names are made of."""
-        return patterns_of(self.names)
-
     def take(self, rows: NDArray[Any]) -> Columns:
         """Some of the tensors, in any order."""
-        chosen = rows.tolist()
-        names, storages = self.names, self.storages
+        names, patterns = self._taken(rows)
+        storages = self.storages
         return Columns(
-            [names[row] for row in chosen],
+            names,
             (self.shapes, self.shape_of[rows]),
             (self.dtypes, self.dtype_of[rows]),
             (self.files, self.file_of[rows]),
             self.nbytes[rows],
             None if self.begins is None else self.begins[rows],
-            None if storages is None else [storages[row] for row in chosen],
-            self.patterns.take(rows) if "patterns" in self.__dict__ else None,
+            None if storages is None else [storages[row] for row in rows.tolist()],
+            patterns,
         )
 
     def changed(self, tensors: Mapping[int, Tensor]) -> Columns:
@@ -214,9 +233,6 @@ class Columns(Rows[Tensor]):
             return self.storages[row] if self.storages is not None else None
         begin, length = int(self.begins[row]), int(self.nbytes[row])
         return f"{self.files[self.file_of[row]]}#{begin}:{begin + length}" if length > 0 else None
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     def row(self, number: int) -> Tensor:
         """One tensor; numbers are not negative."""

@@ -44,12 +44,7 @@ NOTHING = Fit(float("-inf"), 0.0, (), 0.0, 0, 0)
 
 def places_of(plan: Plan, sizes: Sizes, observed: Observed) -> tuple[int, ...]:
     """Where each group stands under an assignment, as `Observed.place` says it."""
-    found: list[int] = []
-    for step in plan.groups:
-        key = step.known(sizes)
-        place = observed.places(step.pattern).get(key)
-        found.append(observed.place(step.pattern, key) if place is None else place)
-    return tuple(found)
+    return tuple([observed.place(step.pattern, step.known(sizes)) for step in plan.groups])
 
 
 def judge(

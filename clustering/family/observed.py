@@ -84,18 +84,17 @@ class Observed:
         """What is known about a pattern, by the values of its variables (`Step.known`)."""
         return self._readings.setdefault(pattern, {})
 
-    def places(self, pattern: Pattern) -> dict[Any, int]:
-        """The same for `place`."""
-        return self._places.setdefault(pattern, {})
-
     def read(self, pattern: Pattern, known: Any) -> Reading:  # a key of Step.known
         """What a pattern is under a partial assignment; remembered."""
-        sizes = _sizes(pattern, known)
-        values = [dim.value(sizes) for dim in pattern.dims]
-        shape = tuple([value for value in values if value is not None])
-        whole = len(shape) == len(values)
-        reading = self.index.get(shape, ABSENT) if whole else self._choices(pattern, sizes, values)
-        self._readings[pattern][known] = reading
+        readings = self.readings(pattern)
+        reading = readings.get(known)
+        if reading is None:
+            sizes = _sizes(pattern, known)
+            values = [dim.value(sizes) for dim in pattern.dims]
+            shape = tuple([value for value in values if value is not None])
+            whole = len(shape) == len(values)
+            reading = self.index.get(shape, ABSENT) if whole else self._choices(pattern, sizes, values)
+            readings[known] = reading
         return reading
 
     def place(self, pattern: Pattern, known: Any) -> int:
@@ -104,13 +103,16 @@ class Observed:
         Returns:
             The number of the shape; `~number` where only a kernel size differs; `len(shapes)` where there is none.
         """
-        sizes = _sizes(pattern, known)
-        values = [dim.value(sizes) for dim in pattern.dims]
-        number = self.index.get(tuple(values))  # type: ignore[arg-type]  # with a None among them it is not found
+        places = self._places.setdefault(pattern, {})
+        number = places.get(known)
         if number is None:
-            bent = self._bent_place(pattern, values)
-            number = len(self.shapes) if bent is None else ~bent
-        self._places[pattern][known] = number
+            sizes = _sizes(pattern, known)
+            values = [dim.value(sizes) for dim in pattern.dims]
+            number = self.index.get(tuple(values))  # type: ignore[arg-type]  # with a None among them it is not found
+            if number is None:
+                bent = self._bent_place(pattern, values)
+                number = len(self.shapes) if bent is None else ~bent
+            places[known] = number
         return number
 
     def matching(self, values: Sequence[int | None]) -> Sequence[int]:

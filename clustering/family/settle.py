@@ -45,7 +45,8 @@ def settle(template: Template, plan: Plan, start: Fit, observed: Observed, most:
             seen.add(sizes)
             moved = list(places)
             for number in changed:
-                moved[number] = _place(plan.groups[number], sizes, observed)
+                step = plan.groups[number]
+                moved[number] = observed.place(step.pattern, step.known(sizes))
             if moved == places:
                 continue
             if not left:
@@ -99,10 +100,7 @@ def _reread(plan: Plan, step: Step, sizes: Sizes, opened: tuple[int, ...], obser
     trial = list(sizes)
     for variable in opened:
         trial[variable] = None
-    key = step.known(trial)
-    reading = observed.readings(step.pattern).get(key)
-    if reading is None:
-        reading = observed.read(step.pattern, key)
+    reading = observed.read(step.pattern, step.known(trial))
     if type(reading) is int:
         return
     for _, fresh in reading:  # type: ignore[union-attr]  # no int here
@@ -112,9 +110,3 @@ def _reread(plan: Plan, step: Step, sizes: Sizes, opened: tuple[int, ...], obser
             changed[step.variables[variable]] = size
             numbers.update(plan.having[step.variables[variable]])
         yield tuple(changed), tuple(sorted(numbers))
-
-
-def _place(step: Step, sizes: Sizes, observed: Observed) -> int:
-    key = step.known(sizes)
-    place = observed.places(step.pattern).get(key)
-    return observed.place(step.pattern, key) if place is None else place

@@ -17,10 +17,12 @@ from collections.abc import Set as AbstractSet
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from clustering.columns import Rows
 
 _LOCAL_HEADER = 30
 """Bytes before the name in the head of a zip member."""
@@ -138,7 +140,7 @@ def _on_disk(file: _File, member: zipfile.ZipInfo) -> OnDisk:
     return OnDisk(file, start + head.tell(), dtype, shape[0])
 
 
-class Packed(Sequence[bytes]):
+class Packed(Rows[bytes]):
     """Many short texts without line breaks, compressed in blocks that are unpacked when one of them is asked for."""
 
     __slots__ = ("_block", "_ends", "_length", "_recent", "_stored")
@@ -175,17 +177,9 @@ class Packed(Sequence[bytes]):
     def __len__(self) -> int:
         return self._length
 
-    @overload
-    def __getitem__(self, number: int) -> bytes: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[bytes]: ...
-    def __getitem__(self, number: int | slice) -> bytes | list[bytes]:
-        if isinstance(number, slice):
-            return [self[n] for n in range(*number.indices(self._length))]
-        place = number + self._length if number < 0 else number
-        if not 0 <= place < self._length:
-            raise IndexError(number)
-        block, rest = divmod(place, self._block)
+    def row(self, number: int) -> bytes:
+        """One text."""
+        block, rest = divmod(number, self._block)
         return self._unpacked(block)[rest]
 
     def __eq__(self, other: object) -> bool:
@@ -208,7 +202,7 @@ class Packed(Sequence[bytes]):
         return known
 
 
-class Names(Sequence[str]):
+class Names(Rows[str]):
     """Numbered names. A name is found by its hash, so that the texts stay packed until one of them is to be shown."""
 
     __slots__ = ("_hashes", "_numbers", "_texts")
@@ -249,14 +243,9 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return len(self._texts)
 
-    @overload
-    def __getitem__(self, number: int) -> str: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[str]: ...
-    def __getitem__(self, number: int | slice) -> str | list[str]:
-        if isinstance(number, slice):
-            return [text.decode() for text in self._texts[number]]
-        return self._texts[number].decode()
+    def row(self, number: int) -> str:
+        """One name."""
+        return self._texts.row(number).decode()
 
 
 def _hashes(names: Sequence[str]) -> NDArray[np.uint64]:

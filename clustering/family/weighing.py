@@ -34,9 +34,7 @@ def kinds(plan: Plan, fit: Fit, observed: Observed) -> float:
     covered: set[int] = set()
     absent = 0
     for step in plan.groups:
-        key = step.known(fit.sizes)
-        found = observed.places(step.pattern).get(key)
-        place = observed.place(step.pattern, key) if found is None else found
+        place = observed.place(step.pattern, step.known(fit.sizes))
         if 0 <= place < nowhere:
             covered.add(place)
         else:

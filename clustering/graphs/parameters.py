@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clustering.columns import Rows, appearing
-from clustering.patterns import Patterns, coded, patterns_of
+from clustering.columns import NamedRows, appearing
+from clustering.patterns import Patterns, coded
 
 Shape = tuple[int, ...]
 
@@ -31,7 +31,7 @@ class Parameter:
     """Name as stored."""
 
 
-class Parameters(Rows[Parameter]):
+class Parameters(NamedRows[Parameter]):
     """Parameters in an order; immutable."""
 
     def __init__(
@@ -51,12 +51,10 @@ class Parameters(Rows[Parameter]):
             shapes: as for the stars.
             patterns: of the names, where they are known.
         """
-        self.names = names
+        super().__init__(names, patterns)
         self.stars, self.star_of = stars
         self.indices = indices
         self.shapes, self.shape_of = shapes
-        if patterns is not None:
-            self.patterns = patterns
 
     @classmethod
     def of(cls, parameters: Sequence[Parameter]) -> Parameters:
@@ -72,20 +70,15 @@ class Parameters(Rows[Parameter]):
             coded([parameter.shape for parameter in parameters]),
         )
 
-    @cached_property
-    def patterns(self) -> Patterns:
-        """What the names are made of."""
-        return patterns_of(self.names)
-
     def take(self, rows: NDArray[Any]) -> Parameters:
         """Some of the parameters, in any order."""
-        names = self.names
+        names, patterns = self._taken(rows)
         return Parameters(
-            [names[row] for row in rows.tolist()],
+            names,
             (self.stars, self.star_of[rows]),
             self.indices[rows],
             (self.shapes, self.shape_of[rows]),
-            self.patterns.take(rows) if "patterns" in self.__dict__ else None,
+            patterns,
         )
 
     @cached_property
@@ -108,9 +101,6 @@ class Parameters(Rows[Parameter]):
             (self.stars[self.star_of[row]], self.shapes[self.shape_of[row]], number)
             for row, number in zip(first.tolist(), counts.tolist(), strict=True)
         ]
-
-    def __len__(self) -> int:
-        return len(self.names)
 
     def row(self, number: int) -> Parameter:
         """One parameter; numbers are not negative."""

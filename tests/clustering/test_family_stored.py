@@ -22,7 +22,7 @@ names = st.lists(st.text(st.characters(exclude_characters="\n", exclude_categori
 def test_packed_texts_are_the_texts(given_texts: list[bytes], block: int) -> None:
     packed = Packed.of(given_texts, block)
     assert list(packed) == given_texts
-    assert packed[1:-1] == given_texts[1:-1]
+    assert packed[1:-1] == tuple(given_texts[1:-1])
     assert packed == given_texts
     assert [packed[-n] for n in range(1, len(given_texts) + 1)] == given_texts[::-1]
     with pytest.raises(IndexError):
